@@ -1,0 +1,66 @@
+"""Array leaves of modules: conversion, casting, inspection."""
+
+from typing import Any, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Tree = TypeVar("Tree")
+
+
+def as_array(value: Any) -> Any:
+    """Turn a number into an array leaf, so that sweeping it does not retrace.
+
+    Anything that is not a number (a tracer, a tree placeholder) passes unchanged.
+    """
+    if isinstance(value, (bool, int, float)):
+        return jnp.asarray(float(value))
+    if isinstance(value, (np.ndarray, np.generic)):
+        return jnp.asarray(value)
+    return value
+
+
+def cast(tree: Tree, dtype: Any) -> Tree:
+    """Return `tree` with its floating-point leaves in `dtype`.
+
+    Modules compute in the dtype of the positions they are given, whatever the
+    precision in which their parameters happen to be stored.
+    """
+    return jax.tree.map(
+        lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree
+    )
+
+
+def concrete(value: Any) -> np.ndarray | None:
+    """Return a concrete array's values; None while tracing or for placeholders."""
+    if isinstance(value, jax.core.Tracer):
+        return None
+    if isinstance(value, (int, float, np.ndarray, np.generic, jax.Array)):
+        return np.asarray(value)
+    return None
+
+
+def require_positive(**values: Any) -> None:
+    """Raise ValueError if a concrete value is not positive and finite.
+
+    Raises:
+        ValueError: naming the argument, its value and the remedy.
+    """
+    for name, value in values.items():
+        known = concrete(value)
+        if known is not None and not (np.all(known > 0) and np.all(np.isfinite(known))):
+            raise ValueError(f"{name}: {known} given; it must be positive and finite.")
+
+
+def require_fraction(**values: Any) -> None:
+    """Raise ValueError if a concrete value does not lie strictly between 0 and 1.
+
+    Raises:
+        ValueError: naming the argument, its value and the remedy.
+    """
+    for name, value in values.items():
+        known = concrete(value)
+        if known is not None and not np.all((known > 0) & (known < 1)):
+            raise ValueError(f"{name}: {known} given; it must lie between 0 and 1.")

@@ -1,0 +1,138 @@
+"""The contract of inner optimizers: one step is one energy-and-gradient evaluation."""
+
+from abc import abstractmethod
+from typing import Any, Generic, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from ..potentials import AbstractPotential, Observation
+
+Memory = TypeVar("Memory")
+
+
+class State(eqx.Module, Generic[Memory]):
+    """Where an optimizer stands: what it sees, the best it saw, what it remembers."""
+
+    observation: Observation
+    """The evaluation at the current positions, made once."""
+    best_energy: Float[Array, ""]
+    """Lowest energy of any valid observation so far; infinite if there was none."""
+    best_positions: Float[Array, "n d"]
+    mean_best: Float[Array, ""]
+    """Mean over all evaluations so far of the best energy at that time, with energies
+    above that of separated atoms (zero) counted as zero: low for searches that hit early."""
+    valid: Bool[Array, ""]
+    """False once any observation was not finite; such a state never becomes the best."""
+    evaluations: Int[Array, ""]
+    """Energy-and-gradient evaluations so far, the start's included."""
+    horizon: Int[Array, ""]
+    """Number of steps granted."""
+    memory: Memory
+
+    @property
+    def steps(self) -> Int[Array, ""]:
+        """Steps taken so far."""
+        return self.evaluations - 1
+
+
+class AbstractOptimizer(eqx.Module, Generic[Memory]):
+    """Moves atoms downhill, or wherever it believes that downhill begins.
+
+    A concrete optimizer says what it remembers (`begin`) and where to evaluate next
+    (`move`); `init` and `step` are the same for all, so that evaluations are counted and
+    the best structure is kept in one place. Algorithms with an inner structure (line
+    search, quenches between hops) are small state machines in `move`.
+    """
+
+    @abstractmethod
+    def begin(
+        self,
+        potential: AbstractPotential,
+        observation: Observation,
+        *,
+        horizon: Int[Array, ""],
+        key: PRNGKeyArray,
+    ) -> Memory:
+        """Return what is remembered at the start."""
+
+    @abstractmethod
+    def move(
+        self, potential: AbstractPotential, state: State[Memory], *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, "n d"], Memory]:
+        """Return where to evaluate next, and what is remembered from now on."""
+
+    @abstractmethod
+    def coordinates(self) -> PyTree:
+        """Declare what meta-training may change: a tree like `self` with, per array leaf,
+        "real", "positive" (trained as a logarithm), "fraction" (as a logit) or None."""
+
+    def init(
+        self,
+        potential: AbstractPotential,
+        positions: Float[Array, "n d"],
+        *,
+        horizon: Int[Array, ""] | int,
+        key: PRNGKeyArray,
+    ) -> State[Memory]:
+        """Evaluate the start.
+
+        Arguments:
+            potential: the energy surface.
+            positions: the start, in the potential's unit of length.
+            horizon: number of steps granted; annealing optimizers finish by then.
+            key: for stochastic optimizers.
+        """
+        horizon = jnp.asarray(horizon, jnp.int32)
+        seen = potential.observe(potential.space.centre(positions))
+        best = jnp.where(seen.valid, seen.energy, jnp.inf).astype(seen.energy.dtype)
+        return State(
+            observation=seen,
+            best_energy=best,
+            best_positions=seen.positions,
+            mean_best=jnp.minimum(best, 0),
+            valid=seen.valid,
+            evaluations=jnp.asarray(1, jnp.int32),
+            horizon=horizon,
+            memory=self.begin(potential, seen, horizon=horizon, key=key),
+        )
+
+    def step(
+        self, potential: AbstractPotential, state: State[Memory], *, key: PRNGKeyArray
+    ) -> State[Memory]:
+        """Move once and evaluate once."""
+        positions, memory = self.move(potential, state, key=key)
+        seen = potential.observe(potential.space.centre(positions))
+        better = seen.valid & (seen.energy < state.best_energy)
+        best = jnp.where(better, seen.energy, state.best_energy)
+        evaluations = state.evaluations + 1
+        weight = 1 / evaluations.astype(best.dtype)
+        return State(
+            observation=seen,
+            best_energy=best,
+            best_positions=jnp.where(better, seen.positions, state.best_positions),
+            mean_best=state.mean_best
+            + weight * (jnp.minimum(best, 0) - state.mean_best),
+            valid=state.valid & seen.valid,
+            evaluations=evaluations,
+            horizon=state.horizon,
+            memory=memory,
+        )
+
+
+def untrained(module: eqx.Module) -> PyTree:
+    """Return coordinates that keep every leaf of `module` fixed."""
+    return jax.tree.map(lambda _: None, module)
+
+
+def trained(module: Any, **coordinates: str | None) -> PyTree:
+    """Return coordinates of `module` with the named fields trained, all others fixed."""
+    names = list(coordinates)
+    return eqx.tree_at(
+        lambda tree: [getattr(tree, name) for name in names],
+        untrained(module),
+        [coordinates[name] for name in names],
+        is_leaf=lambda leaf: leaf is None,
+    )

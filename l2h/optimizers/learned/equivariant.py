@@ -1,0 +1,134 @@
+"""Features that rotate, reflect and permute with the structure."""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..._leaves import cast
+from ...potentials import AbstractPotential, Observation
+from ..base import State
+from .base import AbstractFeatures, Reading
+from .clock import COUNT as CLOCK, clock
+
+DECAYS = np.array([0.5, 0.9, 0.99, 0.999])
+# Neighbour shells, as squared distances in natural lengths: first neighbours, the square
+# diagonal of octahedral sites, third neighbours. Polynomial bumps in r^2 need neither a
+# square root nor an exponential.
+SHELLS = ((1.0, 0.75), (2.0, 1.0), (3.2, 1.4))
+VECTOR_SHELLS = 2
+LARGEST_GRADIENT = 100.0
+LARGEST_SHARE = 3.0
+
+
+def _dot(a: Float[Array, "d *k n"], b: Float[Array, "d *k n"]) -> Float[Array, "*k n"]:
+    # Unrolled over coordinates: whole rows of atoms then are the inner loop.
+    return sum(a[c] * b[c] for c in range(a.shape[0]))  # type: ignore[return-value]
+
+
+class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
+    """Per-atom invariants for the network, and vectors for its outputs to weigh.
+
+    Vectors: gradient, its momenta at four decays, offset from the centroid (zero in
+    periodic cells), sums of difference vectors over two neighbour shells. Each is divided
+    by its root mean square over the structure, one atom's share capped at 3.
+
+    Invariants: magnitudes (logarithms of gradients and momenta), cosines between the
+    vectors, radius of gyration and radial position, three shell occupations, atomic and
+    mean energy, height above the best energy so far, and the clock. Lengths and energies
+    count in the potential's natural units.
+    """
+
+    directions: ClassVar[int] = 1 + len(DECAYS) + 1 + VECTOR_SHELLS
+    inputs: ClassVar[int] = (
+        2 + len(DECAYS) + 7 + len(DECAYS) + 2 + len(SHELLS) + 3 + CLOCK
+    )
+
+    def begin(
+        self, potential: AbstractPotential, observation: Observation
+    ) -> Float[Array, "d m n"]:
+        n, d = observation.positions.shape
+        return jnp.zeros((d, len(DECAYS), n), observation.positions.dtype)
+
+    def _shells(
+        self, potential: AbstractPotential, positions: Float[Array, "n d"]
+    ) -> tuple[Float[Array, "d v n"], Float[Array, "s n"]]:
+        pairs = potential.space.pairs(positions)
+        inverse = 1 / cast(potential.scale, positions.dtype).length ** 2
+        vectors, counts = [], []
+        for centre, width in SHELLS:
+            distance = (pairs.squared * inverse - centre) / width
+            bump = jnp.square(jnp.maximum(1 - jnp.square(distance), 0))
+            if len(vectors) < VECTOR_SHELLS:
+                vector, count = pairs.contract(bump)
+                vectors.append(vector)
+            else:
+                count = pairs.sum(bump)
+            counts.append(count)
+        return jnp.stack(vectors, axis=1), jnp.stack(counts)
+
+    def read(
+        self, potential: AbstractPotential, state: State[Float[Array, "d m n"]]
+    ) -> tuple[Reading, Float[Array, "d m n"]]:
+        seen = state.observation
+        x = seen.positions
+        n, dtype = x.shape[0], x.dtype
+        unit = cast(potential.scale, dtype)
+        tiny = jnp.asarray(1e-12, dtype)
+
+        gradient = seen.gradient.T * (unit.length / unit.energy)
+        strength = jnp.sqrt(_dot(gradient, gradient) + tiny)
+        gradient = gradient * jnp.minimum(1, LARGEST_GRADIENT / strength)
+        decays = jnp.asarray(DECAYS, dtype)[:, None]
+        momenta = decays * state.memory + (1 - decays) * gradient[:, None]
+        offsets = potential.space.offsets(x).T / unit.length
+        neighbours, occupation = self._shells(potential, x)
+        vectors = jnp.concatenate(
+            [gradient[:, None], momenta, offsets[:, None], neighbours / unit.length],
+            axis=1,
+        )
+
+        squares = _dot(vectors, vectors) + tiny
+        norms = jnp.sqrt(squares)
+        spread = jnp.sqrt(jnp.mean(squares, axis=-1, keepdims=True))
+        relative = norms / spread
+        share = jnp.minimum(1, LARGEST_SHARE / relative) / spread
+        basis = vectors * share
+
+        directions = vectors / norms
+        along_gradient = _dot(directions[:, :1], directions[:, 1:])
+        outwards = _dot(directions[:, 5:6], directions[:, 1:5])
+        logs = jnp.log10(norms[:5])
+        height = (seen.energy - state.best_energy) / (n * unit.energy)
+        mean_energy = seen.energy / (n * unit.energy)
+        structure = jnp.stack(
+            [
+                jnp.log10(spread[0, 0]),
+                spread[5, 0] / (0.43 * n ** (1 / x.shape[1])) - 1,
+                jnp.clip(mean_energy / 5, -2, 2),
+                jnp.tanh(height),
+            ]
+        )
+        shared = jnp.concatenate([structure, clock(state).astype(dtype)])
+        own = jnp.concatenate(
+            [
+                logs[:1],
+                logs[1:] - logs[:1],
+                along_gradient,
+                outwards,
+                relative[5:6] - 1,
+                occupation / 6 - 1,
+                jnp.clip(seen.atomic_energies[None] / (5 * unit.energy), -2, 2),
+            ]
+        )
+        inputs = jnp.concatenate(
+            [own, jnp.broadcast_to(shared[:, None], (shared.shape[0], n))]
+        )
+        return Reading(inputs=inputs, basis=basis), momenta
+
+    def arrange(
+        self, combined: Float[Array, "c r"], shape: tuple[int, int]
+    ) -> Float[Array, "n d"]:
+        return combined.T

@@ -1,0 +1,119 @@
+"""The learned optimizer."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from ..._leaves import cast
+from ...potentials import AbstractPotential, Observation
+from ..base import AbstractOptimizer, State, untrained
+from .base import AbstractFeatures
+from .componentwise import Componentwise
+from .equivariant import Equivariant
+from .head import Head
+from .network import Network
+
+Preset = Literal["default", "paper"]
+Kind = Literal["equivariant", "componentwise"]
+
+
+class Learned(AbstractOptimizer[Any]):
+    """A network that reads features and weighs directions, once per atom and step.
+
+    Arguments:
+        features: what the network reads and which directions it weighs.
+        network: from `features.inputs` to `features.directions + 1` outputs.
+        head: from outputs to a displacement.
+
+    Raises:
+        ValueError: if the network's sizes do not fit the features.
+    """
+
+    features: AbstractFeatures
+    network: Network
+    head: Head = Head()
+
+    def __check_init__(self) -> None:
+        expected = (self.features.inputs, self.features.directions + 1)
+        shapes = [getattr(w, "shape", None) for w in self.network.weights]
+        if None in (shapes[0], shapes[-1]):
+            return  # a tree of placeholders
+        if (found := (shapes[0][-1], shapes[-1][-2])) != expected:
+            raise ValueError(
+                f"network: {found[0]} inputs and {found[1]} outputs, but "
+                f"{type(self.features).__name__} needs {expected[0]} and {expected[1]}; "
+                "build it with Learned.create."
+            )
+
+    @staticmethod
+    def create(
+        key: PRNGKeyArray,
+        *,
+        preset: Preset = "default",
+        kind: Kind = "equivariant",
+        hidden: Sequence[int] = (32, 32),
+        dtype: Any = jnp.float32,
+    ) -> "Learned":
+        """Return an untrained learned optimizer.
+
+        Arguments:
+            key: for the hidden weights.
+            preset: "paper" has a zero output layer, so its first update is zero; "default"
+                starts as a plain descent with momentum and a slight compression (an
+                output bias), which makes meta-training reliable.
+            kind: "equivariant", or "componentwise" as in the paper.
+            hidden: sizes of the hidden layers.
+            dtype: of the weights.
+
+        Raises:
+            ValueError: for an unknown preset or kind.
+        """
+        kinds = {"equivariant": Equivariant(), "componentwise": Componentwise()}
+        if kind not in kinds:
+            raise ValueError(f"kind: {kind!r} is unknown; choose from {sorted(kinds)}.")
+        features = kinds[kind]
+        warm = {
+            # gradient, momenta at 0.5, 0.9, 0.99, 0.999, offset, two shells | magnitude
+            "equivariant": (-0.3, -0.3, -0.3, 0.0, 0.0, -0.3, 0.0, 0.0, 1.5),
+            "componentwise": (0.0, 0.0),
+        }
+        biases = {"default": warm[kind], "paper": None}
+        if preset not in biases:
+            raise ValueError(
+                f"preset: {preset!r} is unknown; choose from {sorted(biases)}."
+            )
+        sizes = (features.inputs, *hidden, features.directions + 1)
+        network = Network(sizes, key=key, output_bias=biases[preset], dtype=dtype)
+        return Learned(features, network)
+
+    def begin(
+        self,
+        potential: AbstractPotential,
+        observation: Observation,
+        *,
+        horizon: Int[Array, ""],
+        key: PRNGKeyArray,
+    ) -> Any:
+        return self.features.begin(potential, observation)
+
+    def move(
+        self, potential: AbstractPotential, state: State[Any], *, key: PRNGKeyArray
+    ) -> tuple[Float[Array, "n d"], Any]:
+        x = state.observation.positions
+        reading, memory = self.features.read(potential, state)
+        outputs = cast(self.network, x.dtype)(reading.inputs)
+        moved = self.features.arrange(self.head(outputs, reading.basis), x.shape)
+        return x + moved * potential.scale.length.astype(x.dtype), memory
+
+    def coordinates(self) -> PyTree:
+        real = jax.tree.map(lambda _: "real", self.network)
+        return eqx.tree_at(
+            lambda tree: tree.network,
+            untrained(self),
+            real,
+            is_leaf=lambda leaf: leaf is None,
+        )

@@ -1,0 +1,10 @@
+"""Energy surfaces."""
+
+from .base import (
+    AbstractPotential as AbstractPotential,
+    Observation as Observation,
+    Scale as Scale,
+)
+from .function import FunctionPotential as FunctionPotential
+from .lennard_jones import LennardJones as LennardJones
+from .soft_sphere import SoftSphere as SoftSphere

@@ -1,0 +1,9 @@
+"""Pair geometry of free and periodic space."""
+
+from .base import (
+    AbstractSpace as AbstractSpace,
+    Pairs as Pairs,
+    pad_atoms as pad_atoms,
+    padded as padded,
+)
+from .free import Free as Free
