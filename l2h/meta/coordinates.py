@@ -1,0 +1,68 @@
+"""Trainable leaves of an optimizer as one unconstrained vector."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.scipy.special as jsp
+from jaxtyping import Array, Float
+
+from ..optimizers import AbstractOptimizer
+
+
+class Coordinate(NamedTuple):
+    """A bijection between a leaf's own range and the real line."""
+
+    unconstrained: Callable[[Array], Array]
+    constrained: Callable[[Array], Array]
+
+
+def _identity(x: Array) -> Array:
+    return x
+
+
+COORDINATES = {
+    "real": Coordinate(_identity, _identity),
+    "positive": Coordinate(jnp.log, jnp.exp),
+    "fraction": Coordinate(jsp.logit, jax.nn.sigmoid),
+}
+
+
+def _trained(optimizer: AbstractOptimizer) -> list[tuple[int, Coordinate]]:
+    kinds = jax.tree.leaves(optimizer.coordinates(), is_leaf=lambda leaf: leaf is None)
+    return [(i, COORDINATES[kind]) for i, kind in enumerate(kinds) if kind is not None]
+
+
+def flatten(optimizer: AbstractOptimizer) -> Float[Array, " p"]:
+    """Return all trainable leaves, unconstrained, as one vector.
+
+    Raises:
+        ValueError: if the optimizer declares nothing to train.
+    """
+    leaves = jax.tree.leaves(optimizer)
+    parts = [c.unconstrained(leaves[i]).ravel() for i, c in _trained(optimizer)]
+    if not parts:
+        raise ValueError(
+            f"optimizer: {type(optimizer).__name__} declares no trainable leaves; train "
+            "one whose coordinates() names some."
+        )
+    return jnp.concatenate(parts)
+
+
+def assemble(template: Any, theta: Float[Array, " p"]) -> Any:
+    """Return `template` with its trainable leaves taken from the vector `theta`."""
+    leaves, structure = jax.tree.flatten(template)
+    start = 0
+    for index, coordinate in _trained(template):
+        leaf = leaves[index]
+        part = theta[start : start + leaf.size].reshape(leaf.shape)
+        leaves[index] = coordinate.constrained(part).astype(leaf.dtype)
+        start += leaf.size
+    return jax.tree.unflatten(structure, leaves)
+
+
+def count(optimizer: AbstractOptimizer) -> int:
+    """Return the number of trainable numbers."""
+    return int(eqx.filter_eval_shape(flatten, optimizer).size)

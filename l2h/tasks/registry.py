@@ -1,0 +1,48 @@
+"""Tasks by name."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from .base import Task
+from .lennard_jones import lennard_jones
+
+# Pattern of a name, how to build the task from its groups, and what to show users.
+_FAMILIES: list[tuple[str, Callable[..., Task], str]] = [
+    (r"lj(\d+)", lambda n: lennard_jones(int(n)), "lj13 (any number of atoms from 2)"),
+]
+
+
+def names() -> tuple[str, ...]:
+    """Return a description of every family of names that `get` understands."""
+    return tuple(shown for _, _, shown in _FAMILIES)
+
+
+def get(name: str) -> Task:
+    """Return the task of this name.
+
+    Raises:
+        ValueError: if no family understands the name, or a family refuses it.
+    """
+    for pattern, build, _ in _FAMILIES:
+        if match := re.fullmatch(pattern, name):
+            return build(*match.groups())
+    raise ValueError(f"task: {name!r} is unknown; known names: {'; '.join(names())}.")
+
+
+def mixture(tasks: Iterable[str | Task], instances: int = 80) -> dict[str, int]:
+    """Return how many copies of each task share `instances`: floor(instances / m).
+
+    Raises:
+        ValueError: if a task is named twice or there are more tasks than instances.
+
+    Reference: Learn2Hop, appendix D.1.
+    """
+    listed = [task if isinstance(task, str) else task.name for task in tasks]
+    if len(set(listed)) < len(listed):
+        raise ValueError(f"tasks: {listed} names a task twice; name each once.")
+    if not listed or instances < len(listed):
+        raise ValueError(
+            f"instances: {instances} cannot be shared by {len(listed)} tasks; give at "
+            "least one task and one instance for each."
+        )
+    return {name: instances // len(listed) for name in listed}
