@@ -42,7 +42,8 @@ class Objective(eqx.Module):
     def horizon(self, key: PRNGKeyArray) -> Int[Array, ""]:
         """Draw the number of steps of one update."""
         low, high = jnp.log(self.shortest), jnp.log(self.longest)
-        drawn = jnp.exp(low + (high - low) * jax.random.uniform(key))
+        position = jax.random.uniform(key, (), low.dtype)
+        drawn = jnp.exp(low + (high - low) * position)
         return jnp.round(drawn).astype(jnp.int32)
 
     def loss(

@@ -1,7 +1,7 @@
 """One meta-update, as a pure function: ask, evaluate, tell."""
 
-from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -18,12 +18,13 @@ from .coordinates import assemble
 from .objective import Objective
 
 
+@eqx.filter_jit
 def draw_starts(
-    task: Task, copies: int, key: PRNGKeyArray
+    task: Task, copies: int, key: PRNGKeyArray, dtype: Any
 ) -> Float[Array, "c n d"]:
     """Draw starts of a task; start number i depends on the key and i alone."""
     keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(copies))
-    return jax.vmap(lambda k: task.init(k, task.potential, task.n, jnp.float32))(keys)
+    return jax.vmap(lambda k: task.init(k, task.potential, task.n, dtype))(keys)
 
 
 def chunk_losses(
@@ -64,6 +65,7 @@ class Trainer(eqx.Module):
         copies: starts per task and update, shared by all members.
         chunk: members evaluated at once on one device.
         devices: how many local devices share the chunks.
+        precision: floating-point type of starts and rollouts.
 
     Raises:
         ValueError: if a count is not positive, no task is given, or there are more
@@ -76,6 +78,7 @@ class Trainer(eqx.Module):
     copies: int = eqx.field(static=True, default=2)
     chunk: int = eqx.field(static=True, default=16)
     devices: int = eqx.field(static=True, default=1)
+    precision: str = eqx.field(static=True, default="float32")
 
     def __check_init__(self) -> None:
         for name in ("copies", "chunk", "devices"):
@@ -110,7 +113,7 @@ class Trainer(eqx.Module):
         columns = []
         for index, task in enumerate(self.tasks):
             key = jax.random.fold_in(update, index)
-            starts = draw_starts(task, self.copies, key)
+            starts = draw_starts(task, self.copies, key, jnp.dtype(self.precision))
             columns.append(self._sharded(state.template, task, chunks, starts, horizon, key))
         losses, valid = zip(*columns, strict=True)
         count = len(members)
@@ -173,14 +176,3 @@ class Trainer(eqx.Module):
         broken = jnp.mean(1 - valid.astype(losses.dtype))
         return state, {**info, **per_task, "horizon": horizon, "nonfinite": broken}
 
-
-def make_update(trainer: Trainer):
-    """Return the compiled update of a trainer."""
-    return eqx.filter_jit(trainer)
-
-
-def tasks_of(names: Sequence[str]) -> tuple[Task, ...]:
-    """Return tasks by name."""
-    from ..tasks import get
-
-    return tuple(get(name) for name in names)

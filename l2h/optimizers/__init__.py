@@ -9,3 +9,9 @@ from .base import (
 )
 from .gradient_descent import GradientDescent as GradientDescent
 from .learned import Learned as Learned
+from .lbfgs import LBFGS as LBFGS
+from .quench import (
+    Quench as Quench,
+    gradient_rms as gradient_rms,
+    quench as quench,
+)

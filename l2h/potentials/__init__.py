@@ -6,5 +6,7 @@ from .base import (
     Scale as Scale,
 )
 from .function import FunctionPotential as FunctionPotential
+from .gupta import Gupta as Gupta
 from .lennard_jones import LennardJones as LennardJones
 from .soft_sphere import SoftSphere as SoftSphere
+from .taper import Taper as Taper

@@ -7,3 +7,4 @@ from .base import (
     padded as padded,
 )
 from .free import Free as Free
+from .periodic import Periodic as Periodic

@@ -17,7 +17,7 @@ class Task(eqx.Module):
         potential: the energy surface.
         init: distribution of starts.
         n: number of atoms.
-        symbols: chemical symbol of each atom, for structure files; "X" for reduced units.
+        symbols: chemical symbol of each atom, for structure files; None in reduced units.
         reference: lowest known energy in the potential's unit, or None.
 
     Raises:
@@ -28,13 +28,13 @@ class Task(eqx.Module):
     potential: AbstractPotential
     init: AbstractInit
     n: int = eqx.field(static=True)
-    symbols: tuple[str, ...] = eqx.field(static=True)
+    symbols: tuple[str, ...] | None = eqx.field(static=True, default=None)
     reference: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n: {self.n} atoms given; a task needs at least 1.")
-        if len(self.symbols) != self.n:
+        if self.symbols is not None and len(self.symbols) != self.n:
             raise ValueError(
                 f"symbols: {len(self.symbols)} given for {self.n} atoms; give one each."
             )

@@ -31,6 +31,5 @@ def lennard_jones(n: int) -> Task:
         potential=LennardJones(),
         init=Harmonic(),
         n=n,
-        symbols=("X",) * n,
         reference=minima().get(n),
     )

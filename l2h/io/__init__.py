@@ -1,0 +1,9 @@
+"""Files: structures that other programs open, and trees of arrays."""
+
+from .atomic import write_atomically as write_atomically
+from .container import (
+    load as load,
+    read_metadata as read_metadata,
+    save as save,
+)
+from .structures import to_atoms as to_atoms, write_extxyz as write_extxyz

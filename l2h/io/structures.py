@@ -1,0 +1,145 @@
+"""Structures for other programs, through ASE."""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ..potentials import AbstractPotential
+from ..spaces import AbstractSpace, Free, Periodic
+from .atomic import write_atomically
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+# ASE's dummy element. Not "Ar": a program that takes reduced lengths for Angstrom then
+# has no element to attach wrong bonds, radii or masses to.
+DUMMY = "X"
+REDUCED = "reduced: lengths in d0, energies in epsilon, forces in epsilon/d0"
+METAL = "lengths in Angstrom, energies in eV, forces in eV/Angstrom"
+
+
+def to_atoms(
+    potential: AbstractPotential,
+    positions: Float[Array, "n d"] | Float[np.ndarray, "n d"],
+    *,
+    symbols: Sequence[str] | None = None,
+    energy: float | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> "Atoms":
+    """Return a structure as ASE's Atoms, with energy and forces attached.
+
+    Arguments:
+        potential: gives the forces, the cell if its space has one, and the energy if it
+            is not given.
+        positions: in the potential's unit of length; two coordinates gain a zero third.
+        symbols: chemical elements, in the order of the atoms, for potentials in eV and
+            Angstrom. None: reduced units, with the dummy element X; a note `units` in
+            `info` says which of the two it is.
+        energy: the structure's energy, if known to more digits.
+        info: further notes on the structure.
+
+    Raises:
+        ValueError: if positions are not finite, have neither two nor three coordinates,
+            or do not match `symbols`; or if the space is neither free nor periodic.
+    """
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    n, dimension = positions.shape
+    if dimension not in (2, 3):
+        raise ValueError(
+            f"positions: {dimension} coordinates per atom; only structures with 2 or 3 can "
+            "be written."
+        )
+    if not np.all(np.isfinite(np.asarray(positions))):
+        raise ValueError("positions: not finite; leave such structures out.")
+    if symbols is not None and len(symbols) != n:
+        raise ValueError(f"symbols: {len(symbols)} for {n} atoms; give one each.")
+    cell, periodic = _cell(potential.space)
+    seen = potential.observe(jnp.asarray(positions))
+    atoms = Atoms(
+        [DUMMY] * n if symbols is None else list(symbols),
+        positions=_three(positions),
+        cell=cell,
+        pbc=periodic,
+        info={"units": REDUCED if symbols is None else METAL, **(info or {})},
+    )
+    atoms.calc = SinglePointCalculator(
+        atoms,
+        energy=float(seen.energy if energy is None else energy),
+        forces=-_three(seen.gradient),
+    )
+    return atoms
+
+
+def write_extxyz(
+    path: str | os.PathLike[str],
+    potential: AbstractPotential,
+    positions: Sequence[Any] | Float[Array, "k n d"] | Float[np.ndarray, "k n d"],
+    *,
+    symbols: Sequence[str] | None = None,
+    energies: Sequence[float] | Float[Array, " k"] | Float[np.ndarray, " k"] | None = None,
+    info: Mapping[str, Any] | None = None,
+) -> None:
+    """Write structures as extended XYZ, which ASE, OVITO and others open.
+
+    Energies and forces come along. Coordinates have eight decimals, so energies that are
+    computed anew from a file differ in about the eighth digit.
+
+    Arguments:
+        path: where; an existing file is replaced, atomically.
+        potential: as in `to_atoms`.
+        positions: one `"n d"` array a structure, in the order in which they are written.
+        symbols: as in `to_atoms`, the same for all structures.
+        energies: one a structure, if known to more digits than the potential gives.
+        info: as in `to_atoms`, the same for all structures.
+
+    Raises:
+        ValueError: as in `to_atoms`; or if `energies` are not as many as structures.
+        OSError: if the file cannot be written.
+    """
+    from ase.io import write
+
+    if energies is not None and len(energies) != len(positions):
+        raise ValueError(
+            f"energies: {len(energies)} for {len(positions)} structures; give one each."
+        )
+    frames = [
+        to_atoms(
+            potential,
+            structure,
+            symbols=symbols,
+            energy=None if energies is None else float(energies[index]),
+            info=info,
+        )
+        for index, structure in enumerate(positions)
+    ]
+    text = io.StringIO()
+    write(text, frames, format="extxyz")
+    write_atomically(path, text.getvalue())
+
+
+def _cell(
+    space: AbstractSpace,
+) -> tuple[Float[np.ndarray, "3 3"] | None, list[bool]]:
+    """Return lattice vectors in rows, and along which of them there are images."""
+    if isinstance(space, Free):
+        return None, [False] * 3
+    if not isinstance(space, Periodic):
+        raise ValueError(
+            f"potential: ASE knows no {type(space).__name__} space; only structures in "
+            "Free and Periodic ones can be written."
+        )
+    cell = np.eye(3)
+    cell[: space.dimension, : space.dimension] = space.cell
+    return cell, [axis < space.dimension for axis in range(3)]
+
+
+def _three(vectors: Any) -> Float[np.ndarray, "n 3"]:
+    array = np.asarray(vectors, np.float64)
+    return np.pad(array, ((0, 0), (0, 3 - array.shape[1])))

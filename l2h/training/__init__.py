@@ -1,0 +1,6 @@
+"""Training runs: settings, files, the host's loop, the final examination."""
+
+from .assessment import Assessment as Assessment, assess as assess
+from .config import TrainingConfig as TrainingConfig
+from .folder import RunFolder as RunFolder
+from .loop import train as train, validate as validate

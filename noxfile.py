@@ -1,0 +1,65 @@
+"""Every chore of the house: `nox -l` lists them, `nox -s NAME -- ARGUMENTS` runs one.
+
+The default interpreter is the one that runs nox; `nox -s tests -P 3.13` takes another that
+is present.
+"""
+
+import nox
+
+EXTRAS = nox.project.load_toml("pyproject.toml")["project"]["optional-dependencies"]
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "tests"]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests; arguments go to pytest."""
+    session.install("-e", ".[run,md,test]")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style, format and the direction of imports."""
+    # These only read the source: no need to install what it imports.
+    session.install(*EXTRAS["lint"])
+    session.run("ruff", "check", *session.posargs)
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types statically; arguments go to pyright."""
+    session.install("-e", ".[run,md,lint]")
+    session.run("pyright", *session.posargs)
+
+
+@nox.session
+def train(session: nox.Session) -> None:
+    """Train a learned optimizer: `nox -s train -- lj13 --seed 0`."""
+    session.install("-e", ".[run]")
+    session.run("python", "-m", "pipelines.train", *session.posargs)
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Compare numbers with closed forms and independent codes: `-- --quick` for CI."""
+    session.install("-e", ".[run,md]")
+    session.run("python", "-m", "checks", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure speed side by side with peers, in one process."""
+    session.install("-e", ".[run,md]")
+    session.run("python", "-m", "benchmarks", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the handbook; a broken link fails. Arguments go to mkdocs."""
+    session.install("mkdocs-material>=9.6,<10")
+    session.run("mkdocs", "build", "--strict", *session.posargs)

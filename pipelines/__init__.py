@@ -1,0 +1,1 @@
+"""Runnable compositions of l2h, each short enough to read in one screen."""
