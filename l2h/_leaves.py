@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 Tree = TypeVar("Tree")
 
@@ -35,7 +36,7 @@ def cast(tree: Tree, dtype: Any) -> Tree:
 
 def concrete(value: Any) -> np.ndarray | None:
     """Return a concrete array's values; None while tracing or for placeholders."""
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return None
     if isinstance(value, (int, float, np.ndarray, np.generic, jax.Array)):
         return np.asarray(value)

@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 import jax
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, Integer, PRNGKeyArray
 
 
 class Domain(IntEnum):
@@ -16,6 +16,6 @@ class Domain(IntEnum):
     SEARCH = 5
     WEIGHTS = 6
 
-    def key(self, seed: int | Int[Array, ""]) -> PRNGKeyArray:
+    def key(self, seed: int | Integer[Array, ""]) -> PRNGKeyArray:
         """Return the root key of this purpose for a seed."""
         return jax.random.fold_in(jax.random.key(seed), int(self))

@@ -5,8 +5,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ._leaves import concrete
 from .optimizers import AbstractOptimizer, State
 from .potentials import AbstractPotential
 
@@ -92,14 +94,18 @@ def rollout(
         The final state, with the best structure seen, and the trace.
 
     Raises:
-        ValueError: if `steps` is negative, or does not divide into trace intervals.
+        ValueError: if `steps` is negative or does not divide into trace intervals; if
+            positions have another dimension than the potential's space; or, where they
+            are known before tracing, if they are not finite or atoms coincide.
     """
+    _check_start(potential, positions)
     if isinstance(steps, int) and steps < 0:
         raise ValueError(f"steps: {steps} given; it must not be negative.")
     horizon = steps if horizon is None else horizon
     state = optimizer.init(
         potential, positions, horizon=horizon, key=jax.random.fold_in(key, 0)
     )
+    _check_seen(state)
     if trace_every is None:
         return Rollout(advance(optimizer, potential, state, steps, key=key))
     if not isinstance(steps, int) or trace_every < 1 or steps % trace_every:
@@ -120,3 +126,24 @@ def rollout(
     state, rest = jax.lax.scan(chunk, state, None, length=steps // trace_every)
     columns = [jnp.concatenate([a[None], b]) for a, b in zip(first, rest, strict=True)]
     return Rollout(state, Trace(*columns))
+
+
+def _check_start(potential: AbstractPotential, positions: Float[Array, "n d"]) -> None:
+    if positions.shape[-1] != potential.space.dimension:
+        raise ValueError(
+            f"positions: {positions.shape[-1]} coordinates per atom, but the potential's "
+            f"space has {potential.space.dimension}; give an array of that shape."
+        )
+    known = concrete(positions)
+    if known is not None and not np.all(np.isfinite(known)):
+        atom = int(np.argwhere(~np.isfinite(known))[0, 0])
+        raise ValueError(f"positions: atom {atom} is at {known[atom]}; give finite numbers.")
+
+
+def _check_seen(state: State) -> None:
+    known = concrete(state.valid)
+    if known is not None and not known:
+        raise ValueError(
+            f"positions: the start has energy {float(state.observation.energy)} and a "
+            "gradient that is not finite; separate atoms that coincide."
+        )

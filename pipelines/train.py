@@ -47,7 +47,7 @@ def main(
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
     from l2h.report import Progress, table, write_results
-    from l2h.training import RunFolder, TrainingConfig, assess, train
+    from l2h.training import RunFolder, TrainingConfig, assess, check, train
 
     given = {"updates": updates, "seed": seed, "precision": "float64" if x64 else None}
     settings = {name: value for name, value in given.items() if value is not None}
@@ -60,6 +60,7 @@ def main(
         run, chosen = RunFolder.open(resume)
     else:
         chosen = TrainingConfig.choose(tasks, config, settings)
+        check(chosen, minutes, devices)  # before anything is written
         run = RunFolder.create(folder or RunFolder.fresh(chosen), chosen)
     print(f"run folder: {run.path}")
 

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from ..optimizers import AbstractOptimizer, quench
 from ..rollout import rollout
@@ -113,7 +113,7 @@ def _search(
     task: Task,
     starts: Float[Array, "b n d"],
     steps: Int[Array, ""],
-    keys: PRNGKeyArray,
+    keys: Key[Array, " b"],
 ) -> tuple[Float[Array, " b"], Float[Array, "b n d"], Bool[Array, " b"]]:
     def one(start: Float[Array, "n d"], key: PRNGKeyArray):
         state = rollout(optimizer, task.potential, start, steps, key=key).state
@@ -155,7 +155,7 @@ def evaluate(
             f"starts, steps: {len(starts)} and {steps} given; at least one start and no "
             "negative number of steps are needed."
         )
-    double = jnp.float64 if jax.config.jax_enable_x64 else jnp.float32
+    double = jax.dtypes.canonicalize_dtype(jnp.float64)
     columns = []
     for first in range(0, len(starts), CHUNK):
         # The last chunk is filled up with copies of its first start.

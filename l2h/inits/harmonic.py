@@ -58,7 +58,7 @@ class Harmonic(AbstractInit):
         length = (self.diameter * potential.scale.length).astype(dtype)
         # An energy of length^2 makes the relaxer's step dimensionless: the same
         # displacement, in diameters, for every material.
-        repulsion = SoftSphere(length, length**2, space=potential.space)
+        repulsion = SoftSphere(length=length, energy=length**2, space=potential.space)
         relaxed = rollout(
             self.relaxer, repulsion, positions, self.steps, key=jax.random.fold_in(key, 1)
         )

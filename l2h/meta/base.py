@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, PyTree
 
 from ..optimizers import AbstractOptimizer
 from .coordinates import assemble
@@ -22,7 +22,7 @@ class MetaState(eqx.Module):
     """Whatever the strategy remembers between updates."""
     update: Int[Array, ""]
     """Updates made so far."""
-    seed: Int[Array, ""]
+    seed: Integer[Array, ""]
     """Determines all noise, together with the update and the member."""
 
     @property

@@ -1,5 +1,7 @@
 """Evolution strategies whose loss differences are normalised per task."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -108,6 +110,7 @@ class NormalizedES(AbstractMetaStrategy):
         self, state: MetaState, losses: Float[Array, "q t c"]
     ) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
         estimate, info = self.gradient(state, losses)
+        direction: Any
         direction, memory = self._adam().update(estimate, state.memory)
         progress = jnp.minimum(state.update / self.updates, 1)
         factor = self.decay + (1 - self.decay) * 0.5 * (1 + jnp.cos(jnp.pi * progress))

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from .._leaves import as_array, require_positive
+from .._leaves import as_array, concrete, require_positive
 from ..optimizers import AbstractOptimizer
 from ..potentials import AbstractPotential
 from ..rollout import rollout
@@ -38,6 +38,16 @@ class Objective(eqx.Module):
 
     def __check_init__(self) -> None:
         require_positive(shortest=self.shortest, longest=self.longest)
+        shortest, longest = concrete(self.shortest), concrete(self.longest)
+        if shortest is not None and longest is not None and shortest > longest:
+            raise ValueError(f"shortest: {shortest} exceeds longest ({longest}); lower it.")
+        names = ("final", "best", "mean_best")
+        known = {name: concrete(getattr(self, name)) for name in names}
+        for name, weight in known.items():
+            if weight is not None and not weight >= 0:
+                raise ValueError(f"{name}: {weight} given; weights must not be negative.")
+        if all(weight is not None and weight == 0 for weight in known.values()):
+            raise ValueError(f"weights: {', '.join(names)} all vanish; raise one.")
 
     def horizon(self, key: PRNGKeyArray) -> Int[Array, ""]:
         """Draw the number of steps of one update."""

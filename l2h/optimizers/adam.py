@@ -1,6 +1,9 @@
 """Adam."""
 
+from typing import Any
+
 import equinox as eqx
+import jax
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
@@ -57,8 +60,11 @@ class Adam(AbstractOptimizer[optax.OptState]):
     ) -> tuple[Float[Array, "n d"], optax.OptState]:
         seen = state.observation
         transform = self._transform(seen.positions.dtype)
+        # optax mixes its integer count with floats, which strict promotion refuses.
+        with jax.numpy_dtype_promotion("standard"):
+            update: Any
         update, memory = transform.update(seen.gradient, state.memory)
-        return optax.apply_updates(seen.positions, update), memory
+        return seen.positions + update, memory
 
     def coordinates(self) -> PyTree:
         return trained(

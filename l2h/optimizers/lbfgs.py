@@ -67,7 +67,7 @@ class LBFGS(AbstractOptimizer[LBFGSMemory]):
         doi:10.1021/jp970984n.
     """
 
-    longest: Float[Array, ""] = eqx.field(converter=as_array, default=0.2)
+    longest: Float[Array, ""] = eqx.field(converter=as_array, default=0.1)
     rise: Float[Array, ""] = eqx.field(converter=as_array, default=1e-4)
     tolerance: Float[Array, ""] = eqx.field(converter=as_array, default=1e-10)
     memory: int = eqx.field(static=True, default=10)
@@ -206,7 +206,7 @@ def _direction(
 
 
 def _cap(
-    step: Float[Array, " k"], longest: Float[Array, ""], shape: tuple[int, int]
+    step: Float[Array, " k"], longest: Float[Array, ""], shape: tuple[int, ...]
 ) -> Float[Array, " k"]:
     """Shorten the whole step so that no atom moves by more than `longest`."""
     # Dividing by the largest component first keeps squares of huge gradients finite.

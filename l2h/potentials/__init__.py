@@ -9,4 +9,5 @@ from .function import FunctionPotential as FunctionPotential
 from .gupta import Gupta as Gupta
 from .lennard_jones import LennardJones as LennardJones
 from .soft_sphere import SoftSphere as SoftSphere
+from .stillinger_weber import StillingerWeber as StillingerWeber
 from .taper import Taper as Taper

@@ -180,14 +180,15 @@ class Gupta(AbstractPotential):
     def observe(self, positions: Float[Array, "n d"]) -> Observation:
         params, pairs = self._prepare(positions)
         A, xi, p, q, r0 = params._tables()
-        # The barriers keep these few numbers out of the loop over pairs, and the
-        # exponentials from being computed twice, for energies and for slopes.
-        repel, hop, p, q, fade, thin = jax.lax.optimization_barrier(
-            (A, xi**2, p, 2 * q, p / r0, 2 * q / r0)
+        # Two numbers for each exponential, its prefactor in the exponent. The barriers keep
+        # their making out of the loop over pairs, and the exponentials from being computed
+        # twice, for energies and for slopes.
+        high, fade, deep, thin = jax.lax.optimization_barrier(
+            (jnp.log(A) + p, p / r0, 2 * (jnp.log(xi) + q), 2 * q / r0)
         )
         distance = jnp.sqrt(pairs.squared)
-        repulsion = repel * jnp.exp(p - fade * distance)
-        hopping = hop * jnp.exp(q - thin * distance)
+        repulsion = jnp.exp(high - fade * distance)
+        hopping = jnp.exp(deep - thin * distance)
         repulsion, hopping, inverse = jax.lax.optimization_barrier(
             (repulsion, hopping, 1 / distance)
         )

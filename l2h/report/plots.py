@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..io import write_atomically
+from ..tasks import TOLERANCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def training_report(
     reference: float | None,
     title: str,
     energy_unit: str = "ε",
-    tolerance: float = 0.01,
+    tolerance: float = TOLERANCE,
 ) -> None:
     """Draw one PNG: learning curve, energy against steps, and final energies.
 
@@ -48,7 +49,7 @@ def training_report(
         reference: the global minimum's energy, if known.
         title: what was trained.
         energy_unit: unit of all energies.
-        tolerance: how far above `reference` an energy still counts as a hit.
+        tolerance: how far from `reference` an energy still counts as a hit.
 
     Raises:
         ValueError: if there is not one loss an update, or one energy a step.
@@ -89,11 +90,12 @@ def _draw_learning(
     if x.shape != y.shape:
         raise ValueError(f"losses: {y.size} for {x.size} updates; give one loss an update.")
     good = np.isfinite(y)
+    shown = [y[good]]
     if good.any():
         axes.plot(x[good], y[good], color=GREY, linewidth=1, label="training")
-        _limit(axes, y[good])
     if validation is not None and np.size(validation[0]):
         value = np.asarray(validation[1], float)
+        shown.append(value[np.isfinite(value)])
         axes.plot(
             np.asarray(validation[0]),
             np.where(np.isfinite(value), value, np.nan),
@@ -103,6 +105,7 @@ def _draw_learning(
             linewidth=1.5,
             label="validation",
         )
+    _limit(axes, np.concatenate(shown))
     if not good.all():
         # Along the upper edge, whatever the scale of the losses.
         axes.plot(
@@ -117,6 +120,8 @@ def _draw_learning(
 
 def _limit(axes: "Axes", values: np.ndarray) -> None:
     """Keep a few early outliers from flattening the curve."""
+    if not values.size:
+        return
     low, high = values.min(), np.percentile(values, 99)
     margin = 0.15 * (high - low)
     if margin > 0:
@@ -211,7 +216,7 @@ def _summary(
 ) -> str:
     good = values[np.isfinite(values)]
     if reference is not None:
-        hits = int(np.sum(good <= reference + tolerance))
+        hits = int(np.sum(np.abs(good - reference) <= tolerance))
         text = f"{name}: {hits} of {values.size} hit ({hits / max(values.size, 1):.1%})"
     elif good.size:
         text = f"{name}: lowest of {values.size} is {_number(good.min())}"

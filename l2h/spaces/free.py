@@ -42,7 +42,7 @@ class Free(AbstractSpace):
         differences = tuple((c[None, :] - c[:n, None])[None] for c in rows)
         squared = sum(d * d for d in differences)
         barrier = np.where(mask, 0, np.inf).astype(x.dtype)
-        return Pairs(differences, squared + barrier, jnp.asarray(mask[None]), x)
+        return Pairs(differences, jnp.asarray(squared + barrier), jnp.asarray(mask[None]), x)
 
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return positions - jnp.mean(positions, axis=0) if self.invariant else positions

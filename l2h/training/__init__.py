@@ -3,4 +3,4 @@
 from .assessment import Assessment as Assessment, assess as assess
 from .config import TrainingConfig as TrainingConfig
 from .folder import RunFolder as RunFolder
-from .loop import train as train, validate as validate
+from .loop import check as check, train as train, validate as validate

@@ -24,7 +24,7 @@ from .config import TrainingConfig
 
 STARTS = 150
 # Horizons tried on validation starts, as fractions of the longest.
-FRACTIONS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0)
+FRACTIONS = (0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0)
 # The paper's grid of learning rates (appendix C.1).
 RATES = (0.01, 0.005, 0.001)
 TRACED = 25

@@ -10,12 +10,18 @@ import jax
 
 from ..domains import Domain
 from ..evaluation import Outcomes, evaluate
-from ..meta import MetaState, draw_starts
+from ..meta import MetaState, Trainer, draw_starts
 from ..optimizers import AbstractOptimizer
 from .config import TrainingConfig
 from .folder import RunFolder
 
 Row = dict[str, Any]
+
+
+@eqx.filter_jit
+def _update(trainer: Trainer, state: MetaState) -> tuple[MetaState, dict[str, Any]]:
+    # Of the module, not of a call: going on with a run then compiles nothing anew.
+    return trainer(state)
 
 
 def validate(
@@ -40,6 +46,17 @@ def _score(row: Row) -> tuple[float, float]:
     return row["validation/success"], -row["validation/energy"]
 
 
+def check(config: TrainingConfig, minutes: float | None, devices: int) -> Trainer:
+    """Return the trainer of these settings, or refuse them before anything is written.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    if minutes is not None and not minutes > 0:
+        raise ValueError(f"minutes: {minutes} given; training needs a positive time.")
+    return config.trainer(devices)
+
+
 def train(
     config: TrainingConfig,
     folder: RunFolder,
@@ -62,20 +79,17 @@ def train(
     Raises:
         ValueError: for a damaged checkpoint, no time, or more devices than exist.
     """
-    if minutes is not None and not minutes > 0:
-        raise ValueError(f"minutes: {minutes} given; training needs a positive time.")
-    trainer = config.trainer(devices)
+    trainer = check(config, minutes, devices)
     state = trainer.strategy.init(config.optimizer(), config.seed)
     state = folder.load_checkpoint(state)
     folder.rewind(int(state.update))
     validated = [row for row in folder.rows() if "validation/success" in row]
     best = max(map(_score, validated), default=(-math.inf, -math.inf))
     evaluations = max((row["evaluations"] for row in folder.rows()), default=0)
-    update = eqx.filter_jit(lambda trainer, state: trainer(state))
     started = time.monotonic()
 
     while int(state.update) < config.updates:
-        state, info = update(trainer, state)
+        state, info = _update(trainer, state)
         number = int(state.update)
         evaluations += trainer.evaluations(int(info["horizon"]))
         row: Row = {

@@ -41,6 +41,6 @@ class AbstractFeatures(eqx.Module, Generic[Memory]):
 
     @abstractmethod
     def arrange(
-        self, combined: Float[Array, "c r"], shape: tuple[int, int]
+        self, combined: Float[Array, "c r"], shape: tuple[int, ...]
     ) -> Float[Array, "n d"]:
         """Arrange one displacement per row as one per atom; `shape` is (n, d)."""

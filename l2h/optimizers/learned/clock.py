@@ -8,7 +8,7 @@ from ..base import State
 COUNT = 5
 
 
-def clock(state: State) -> Float[Array, "{COUNT}"]:
+def clock(state: State) -> Float[Array, " clock"]:
     """Return progress through the granted steps, and the number of them.
 
     Sharp exponentials mark the first and the last tenth, where annealing differs; the

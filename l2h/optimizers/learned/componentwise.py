@@ -65,6 +65,6 @@ class Componentwise(AbstractFeatures[ComponentMemory]):
         return reading, ComponentMemory(momenta, squares)
 
     def arrange(
-        self, combined: Float[Array, "c r"], shape: tuple[int, int]
+        self, combined: Float[Array, "c r"], shape: tuple[int, ...]
     ) -> Float[Array, "n d"]:
         return combined.reshape(shape)

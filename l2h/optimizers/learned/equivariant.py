@@ -23,7 +23,9 @@ LARGEST_GRADIENT = 100.0
 LARGEST_SHARE = 3.0
 
 
-def _dot(a: Float[Array, "d *k n"], b: Float[Array, "d *k n"]) -> Float[Array, "*k n"]:
+def _dot(
+    a: Float[Array, "d *#k n"], b: Float[Array, "d *#k n"]
+) -> Float[Array, "*k n"]:
     # Unrolled over coordinates: whole rows of atoms then are the inner loop.
     return sum(a[c] * b[c] for c in range(a.shape[0]))  # type: ignore[return-value]
 
@@ -129,6 +131,6 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
         return Reading(inputs=inputs, basis=basis), momenta
 
     def arrange(
-        self, combined: Float[Array, "c r"], shape: tuple[int, int]
+        self, combined: Float[Array, "c r"], shape: tuple[int, ...]
     ) -> Float[Array, "n d"]:
         return combined.T

@@ -39,10 +39,10 @@ class Learned(AbstractOptimizer[Any]):
 
     def __check_init__(self) -> None:
         expected = (self.features.inputs, self.features.directions + 1)
-        shapes = [getattr(w, "shape", None) for w in self.network.weights]
-        if None in (shapes[0], shapes[-1]):
+        first, last = self.network.weights[0], self.network.weights[-1]
+        if not (hasattr(first, "shape") and hasattr(last, "shape")):
             return  # a tree of placeholders
-        if (found := (shapes[0][-1], shapes[-1][-2])) != expected:
+        if (found := (first.shape[-1], last.shape[-2])) != expected:
             raise ValueError(
                 f"network: {found[0]} inputs and {found[1]} outputs, but "
                 f"{type(self.features).__name__} needs {expected[0]} and {expected[1]}; "

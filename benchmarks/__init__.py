@@ -1,0 +1,1 @@
+"""Speed side by side with alternatives, in one process; ratios, not seconds, count."""

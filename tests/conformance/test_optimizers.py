@@ -1,0 +1,320 @@
+"""The contract that every optimizer keeps."""
+
+import io
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from l2h import advance, rollout
+from l2h.optimizers import LBFGS, Adam, GradientDescent, Learned, quench
+from l2h.potentials import FunctionPotential, LennardJones, SoftSphere
+from l2h.spaces import Free
+from strategies import permutation, random_cluster, rotation
+
+KEY = jax.random.key(7)
+
+
+def learned(kind):
+    """Return a learned optimizer with random output weights; with zeros tests are empty."""
+    optimizer = Learned.create(KEY, kind=kind, hidden=(8, 8))
+    shape = optimizer.network.weights[-1].shape
+    weights = 0.3 * jax.random.normal(jax.random.fold_in(KEY, 1), shape, jnp.float32)
+    return eqx.tree_at(lambda o: o.network.weights[-1], optimizer, weights)
+
+
+OPTIMIZERS = {
+    "GradientDescent": lambda: GradientDescent(1e-3),
+    "Adam": lambda: Adam(),
+    "LBFGS": lambda: LBFGS(memory=4),
+    "equivariant": lambda: learned("equivariant"),
+    "componentwise": lambda: learned("componentwise"),
+}
+each = pytest.mark.parametrize("name", OPTIMIZERS)
+both = pytest.mark.parametrize("dtype", ["float32", "float64"])
+
+go = eqx.filter_jit(rollout)
+go_on = eqx.filter_jit(advance)
+
+
+def start(n=5, seed=0, dtype="float64"):
+    return jnp.asarray(random_cluster(seed, n, dtype))
+
+
+def begin(optimizer, x, potential=None, horizon=20):
+    potential = LennardJones() if potential is None else potential
+    return optimizer.init(potential, x, horizon=horizon, key=KEY)
+
+
+def plain(tree):
+    """Return leaves as numbers."""
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def assert_close(a, b, rtol=1e-8, atol=1e-9):
+    for left, right in zip(plain(a), plain(b), strict=True):
+        np.testing.assert_allclose(left, right, rtol=rtol, atol=atol)
+
+
+def assert_equal(a, b):
+    for left, right in zip(plain(a), plain(b), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@each
+def test_jit_equals_no_jit(name):
+    optimizer, x = OPTIMIZERS[name](), start()
+    state = begin(optimizer, x)
+    for _ in range(4):
+        key = jax.random.fold_in(KEY, state.evaluations)
+        state = optimizer.step(LennardJones(), state, key=key)
+    compiled = go(optimizer, LennardJones(), x, jnp.asarray(4), key=KEY, horizon=20)
+    assert_close(compiled.state, state)
+
+
+@each
+def test_vmap_equals_loop(name):
+    optimizer = OPTIMIZERS[name]()
+    x = jnp.stack([start(seed=s) for s in range(3)])
+    run = lambda y: rollout(optimizer, LennardJones(), y, 5, key=KEY).state  # noqa: E731
+    together = eqx.filter_jit(jax.vmap(run))(x)
+    for i in range(3):
+        alone = go(optimizer, LennardJones(), x[i], 5, key=KEY).state
+        assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], together), alone)
+
+
+@each
+def test_scan_equals_loop(name):
+    optimizer, x = OPTIMIZERS[name](), start()
+    step = eqx.filter_jit(optimizer.step)
+    looped = begin(optimizer, x)
+    for index in range(6):
+        key = jax.random.fold_in(KEY, index + 1)
+        looped = step(LennardJones(), looped, key=key)
+
+    @eqx.filter_jit
+    def scanned(state):
+        def body(state, index):
+            key = jax.random.fold_in(KEY, index)
+            return optimizer.step(LennardJones(), state, key=key), None
+
+        return jax.lax.scan(body, state, jnp.arange(1, 7))[0]
+
+    assert_close(scanned(begin(optimizer, x)), looped)
+
+
+@each
+@both
+def test_advance_in_pieces_is_exact(name, dtype):
+    optimizer, state = OPTIMIZERS[name](), begin(OPTIMIZERS[name](), start(dtype=dtype))
+    potential = LennardJones()
+    whole = go_on(optimizer, potential, state, jnp.asarray(11), key=KEY)
+    pieces = go_on(optimizer, potential, state, jnp.asarray(4), key=KEY)
+    pieces = go_on(optimizer, potential, pieces, jnp.asarray(7), key=KEY)
+    assert_equal(whole, pieces)
+    assert int(whole.steps) == 11
+
+
+@each
+@both
+def test_dtypes_are_kept(name, dtype):
+    optimizer = OPTIMIZERS[name]()
+    first = begin(optimizer, start(dtype=dtype))
+    last = go_on(optimizer, LennardJones(), first, jnp.asarray(2), key=KEY)
+    for before, after in zip(plain(first), plain(last), strict=True):
+        assert before.dtype == after.dtype and before.shape == after.shape
+        if np.issubdtype(before.dtype, np.floating):
+            assert before.dtype == dtype
+    assert bool(last.valid)
+
+
+@each
+def test_numbers_do_not_retrace(name):
+    traces = []
+
+    @eqx.filter_jit
+    def run(optimizer, potential, x, steps):
+        traces.append(name)
+        return rollout(optimizer, potential, x, steps, key=KEY).best_energy
+
+    x = start()
+    for factor, length, steps in ((1, 1.0, 3), (0.99, 1.1, 4), (0.98, 0.9, 5)):
+        optimizer = jax.tree.map(lambda leaf, f=factor: leaf * f, OPTIMIZERS[name]())
+        run(optimizer, LennardJones(length, 0.5 * length), x, jnp.asarray(steps))
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("make", [GradientDescent, Adam, LBFGS])
+def test_constructed_numbers_do_not_retrace(make):
+    traces = []
+
+    @eqx.filter_jit
+    def run(optimizer):
+        traces.append(make)
+        return optimizer
+
+    for value in (0.1, 0.2, 1):
+        run(make(value))
+    assert len(traces) == 1
+
+
+class Counting(eqx.Module):
+    """An energy that reports to Python whenever it is really evaluated."""
+
+    seen: list = eqx.field(static=True)
+
+    def __call__(self, x):
+        jax.debug.callback(lambda _: self.seen.append(1), x[0, 0])
+        return LennardJones()(x)
+
+
+def counting():
+    potential = FunctionPotential(Counting([]), space=Free())
+    return potential, potential.function.seen
+
+
+@each
+def test_evaluations_are_counted(name):
+    potential, seen = counting()
+    state = rollout(OPTIMIZERS[name](), potential, start(), 9, key=KEY).state
+    jax.effects_barrier()
+    assert int(state.evaluations) == len(seen) == 10
+
+
+def test_evaluations_of_a_quench_are_counted():
+    potential, seen = counting()
+    result = quench(potential, start(3), tolerance=1e-6)
+    jax.effects_barrier()
+    assert int(result.evaluations) == len(seen)
+    assert bool(result.converged)
+
+
+@each
+def test_best_is_the_best(name):
+    optimizer = OPTIMIZERS[name]()
+    state = begin(optimizer, start(seed=3))
+    energies = [float(state.observation.energy)]
+    means = [min(energies[0], 0)]
+    step = eqx.filter_jit(optimizer.step)
+    for _ in range(40):
+        state = step(LennardJones(), state, key=KEY)
+        energies.append(float(state.observation.energy))
+        means.append(min(*energies, 0))
+        assert float(state.best_energy) == min(energies)
+    at_best = LennardJones().observe(state.best_positions).energy
+    np.testing.assert_allclose(at_best, state.best_energy, rtol=1e-10)
+    np.testing.assert_allclose(state.mean_best, np.mean(means), rtol=1e-10)
+
+
+@each
+@both
+def test_coincident_atoms_never_become_the_best(name, dtype):
+    x = start(dtype=dtype).at[1].set(start(dtype=dtype)[0])
+    optimizer = OPTIMIZERS[name]()
+    state = begin(optimizer, x)
+    assert not bool(state.valid) and state.best_energy == jnp.inf
+    state = go_on(optimizer, LennardJones(), state, jnp.asarray(3), key=KEY)
+    assert not bool(state.valid)
+    assert state.best_energy == jnp.inf or jnp.all(jnp.isfinite(state.best_positions))
+
+
+@pytest.mark.parametrize("beyond", [jnp.nan, -jnp.inf])
+def test_invalid_observations_never_become_the_best(beyond):
+    cliff = FunctionPotential(
+        lambda x: jnp.where(jnp.max(x) > 1, beyond, 0) - jnp.sum(x)
+    )
+    x = jnp.full((2, 1), 0.75)
+    state = go(GradientDescent(0.1), cliff, x, 6, key=KEY).state
+    assert not bool(state.valid)
+    np.testing.assert_allclose(state.best_energy, -1.9)
+    np.testing.assert_allclose(state.best_positions, 0.95)
+    assert bool(jnp.isfinite(state.mean_best))
+
+
+TRACED = {"trace_every": 1, "key": KEY, "horizon": 50}
+
+
+@pytest.mark.parametrize("move", ["rotation", "reflection", "permutation", "shift"])
+@each
+def test_moved_start_gives_moved_trajectory(name, move):
+    adam = name == "Adam" and move in ("rotation", "reflection")
+    if adam or (name == "componentwise" and move in ("rotation", "reflection")):
+        pytest.skip("acts on coordinates, hence not equivariant under rotations")
+    optimizer, x = OPTIMIZERS[name](), start(8, seed=5)
+    q = rotation(3, reflect=move == "reflection")
+    order = permutation(4, 8)
+    change = {
+        "rotation": lambda y: y @ q.T,
+        "reflection": lambda y: y @ q.T,
+        "permutation": lambda y: y[..., order, :],
+        "shift": lambda y: y,
+    }[move]
+    moved = change(x) + (3.0 if move == "shift" else 0.0)
+    here = go(optimizer, LennardJones(), x, 10, **TRACED).trace
+    there = go(optimizer, LennardJones(), moved, 10, **TRACED).trace
+    np.testing.assert_allclose(there.energies, here.energies, rtol=1e-7)
+    np.testing.assert_allclose(there.positions, change(here.positions), atol=1e-7)
+    assert float(jnp.max(jnp.abs(here.positions[-1] - here.positions[0]))) > 1e-3
+
+
+def test_adam_is_optax():
+    optimizer, potential = Adam(0.03, 0.8, 0.95, 1e-6), LennardJones()
+    state = begin(optimizer, start())
+    x = potential.space.centre(start())
+    with jax.numpy_dtype_promotion("standard"):
+        numbers = (jnp.asarray(v) for v in (0.03, 0.8, 0.95, 1e-6))
+        peer = optax.adam(*numbers)
+        memory = peer.init(x)
+        for _ in range(20):
+            update, memory = peer.update(potential.observe(x).gradient, memory)
+            x = potential.space.centre(optax.apply_updates(x, update))
+            state = optimizer.step(potential, state, key=KEY)
+            np.testing.assert_array_equal(state.observation.positions, x)
+
+
+@pytest.mark.parametrize("kind", ["equivariant", "componentwise"])
+def test_paper_preset_begins_with_a_zero_update(kind):
+    optimizer = Learned.create(KEY, preset="paper", kind=kind)
+    state = begin(optimizer, start())
+    moved, _ = optimizer.move(LennardJones(), state, key=KEY)
+    np.testing.assert_array_equal(moved, state.observation.positions)
+
+
+def test_default_preset_begins_downhill():
+    optimizer = Learned.create(KEY)
+    state = begin(optimizer, start())
+    moved, _ = optimizer.move(LennardJones(), state, key=KEY)
+    shift = moved - state.observation.positions
+    assert float(jnp.max(jnp.abs(shift))) > 1e-6
+    assert float(jnp.sum(shift * state.observation.gradient)) < 0
+
+
+@each
+def test_coordinates_match_the_module(name):
+    optimizer = OPTIMIZERS[name]()
+    hole = lambda leaf: leaf is None  # noqa: E731
+    coordinates = optimizer.coordinates()
+    assert jax.tree.structure(coordinates, is_leaf=hole) == jax.tree.structure(optimizer)
+    named = jax.tree.leaves(coordinates)
+    assert named and set(named) <= {"real", "positive", "fraction"}
+
+
+@each
+def test_serialise_round_trip(name):
+    optimizer = OPTIMIZERS[name]()
+    file = io.BytesIO()
+    eqx.tree_serialise_leaves(file, optimizer)
+    file.seek(0)
+    blank = jax.tree.map(jnp.zeros_like, optimizer)
+    assert_equal(eqx.tree_deserialise_leaves(file, blank), optimizer)
+
+
+@each
+def test_every_potential_is_accepted(name):
+    x = start()
+    for potential in (SoftSphere(1.5), LennardJones(2.0, 0.1)):
+        state = go(OPTIMIZERS[name](), potential, 2 * x, 3, key=KEY).state
+        assert bool(state.valid)

@@ -1,0 +1,142 @@
+"""The training command as a user types it: killed, resumed, mistyped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from l2h.training import RunFolder, TrainingConfig
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = """
+tasks = ["lj5"]
+hidden = [4]
+updates = 60
+pairs = 2
+copies = 1
+chunk = 4
+shortest = 5
+longest = 10
+validate_every = 20
+validation_starts = 5
+checkpoint_every = 7
+"""
+
+
+def start(cache: Path, *arguments: object, **options: object) -> subprocess.Popen:
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipelines.train", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory, cache) -> tuple[Path, str]:
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "settings.toml").write_text(SETTINGS)
+    process = start(
+        cache, "--config", folder / "settings.toml", "--folder", folder / "straight"
+    )
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return folder, output
+
+
+def test_command_writes_what_it_promises(straight):
+    from ase.io import read
+
+    folder, output = straight
+    run = folder / "straight"
+    for name in (
+        "config.toml",
+        "metrics.jsonl",
+        "timings.jsonl",
+        "checkpoint.eqx",
+        "best.eqx",
+        "evaluation.json",
+        "lowest.extxyz",
+        "report.png",
+    ):
+        assert (run / name).stat().st_size > 0
+    summary = json.loads((run / "evaluation.json").read_text())["lj5"]
+    assert summary["learned"]["runs"] == 150
+    assert summary["learned"]["steps"] == 10
+    structures = read(run / "lowest.extxyz", ":")
+    # The bipyramid: random starts of five atoms always find it among 150.
+    assert structures[0].get_potential_energy() == pytest.approx(-9.103852, abs=1e-5)
+    energies = [atoms.get_potential_energy() for atoms in structures]
+    assert energies == sorted(energies)
+    assert "evaluations per hit" in output and str(run / "report.png") in output
+
+
+def test_killed_and_resumed_equals_straight(straight, cache):
+    folder, _ = straight
+    run = folder / "killed"
+    process = start(cache, "--config", folder / "settings.toml", "--folder", run)
+    while not (run / "metrics.jsonl").exists() or (
+        len((run / "metrics.jsonl").read_text().splitlines()) < 12
+    ):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert len(RunFolder(run).rows()) < 60
+    # Resuming on another number of devices.
+    process = start(cache, "--resume", run, "--devices", 1)
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    for name in ("metrics.jsonl", "checkpoint.eqx", "best.eqx", "evaluation.json"):
+        assert (run / name).read_bytes() == (folder / "straight" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gold13"], "gold13"),
+        (["lj0"], "lj0"),
+        (["lj13", "--minutes", "0"], "minutes"),
+        (["--config", "nowhere.toml"], "nowhere.toml"),
+        (["--resume", "nowhere"], "nowhere"),
+        (["lj13", "--devices", "0"], "devices"),
+        (["lj13", "--updates", "many"], "updates"),
+    ],
+)
+def test_mistakes_are_answered_in_words(tmp_path, cache, arguments, words):
+    where = [] if "--resume" in arguments else ["--folder", tmp_path / "run"]
+    process = start(cache, *arguments, *where)
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert words in errors and "Traceback" not in errors
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
+
+
+def test_resume_with_other_settings_is_refused(straight, cache):
+    folder, _ = straight
+    run = folder / "straight"
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    process = start(cache, "lj13", "--resume", run)
+    _, errors = process.communicate()
+    assert process.returncode == 2 and "resume" in errors
+    assert {path: path.read_bytes() for path in run.iterdir()} == before
+
+
+def test_settings_of_a_run_are_complete(straight):
+    folder, _ = straight
+    config = TrainingConfig.read(folder / "straight" / "config.toml")
+    assert config.tasks == ("lj5",) and config.updates == 60

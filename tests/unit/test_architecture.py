@@ -1,0 +1,80 @@
+"""Rules about the code itself."""
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import equinox as eqx
+
+import l2h
+
+HEAVY = ("ase", "matplotlib", "tyro", "jax_md", "rich", "scipy.optimize", "tqdm")
+
+
+def classes():
+    """Return every Equinox module class that the package defines."""
+    found = set()
+    for info in pkgutil.walk_packages(l2h.__path__, "l2h."):
+        if info.name.endswith("__main__"):
+            continue
+        module = importlib.import_module(info.name)
+        for value in vars(module).values():
+            if inspect.isclass(value) and issubclass(value, eqx.Module):
+                if value.__module__.startswith("l2h."):
+                    found.add(value)
+    return found
+
+
+def test_classes_are_abstract_or_final():
+    found = classes()
+    assert len(found) > 15
+    for cls in found:
+        bases = [base for base in cls.__mro__[1:] if base.__module__.startswith("l2h.")]
+        for base in bases:
+            assert base.__name__.startswith("Abstract"), f"{cls} subclasses {base}"
+        missing = set(getattr(cls, "__abstractmethods__", ()))
+        missing |= set(getattr(cls, "__abstractvars__", ()))
+        missing |= set(getattr(cls, "__abstractclassvars__", ()))
+        if not cls.__name__.startswith("Abstract"):
+            assert not missing, f"{cls} is concrete but lacks {sorted(missing)}"
+        else:
+            assert missing, f"{cls} is called abstract but lacks nothing"
+
+
+def test_abstract_methods_are_implemented_once():
+    for cls in classes():
+        if cls.__name__.startswith("Abstract"):
+            continue
+        for base in cls.__mro__[1:]:
+            if not base.__module__.startswith("l2h."):
+                continue
+            concrete = set(vars(base)) - set(getattr(base, "__abstractmethods__", ()))
+            methods = {m for m in concrete if inspect.isfunction(vars(base)[m])}
+            overridden = {
+                m for m in methods & set(vars(cls)) if not m.startswith("__")
+            }
+            assert not overridden, f"{cls} overrides concrete {overridden} of {base}"
+
+
+def test_import_is_light_and_leaves_settings_alone():
+    code = (
+        "import sys, jax; before = set(sys.modules); config = dict(jax.config.values);"
+        "import l2h; assert dict(jax.config.values) == config, 'settings changed';"
+        "print('\\n'.join(sorted(set(sys.modules) - before)))"
+    )
+    root = Path(l2h.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.split()
+    heavy = [m for m in loaded if any(m == h or m.startswith(h + ".") for h in HEAVY)]
+    assert not heavy, f"import l2h also imports {heavy[:5]}"
+
+
+def test_classes_print_their_configuration():
+    for cls in (l2h.optimizers.LBFGS, l2h.optimizers.Adam, l2h.potentials.LennardJones):
+        assert repr(cls()).startswith(cls.__name__ + "(")
