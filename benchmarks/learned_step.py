@@ -51,11 +51,9 @@ def main() -> None:
                 "blind": run(blind),
             }
         )
-        print(
-            f"{n:5d} {len(x):6d}  {shown(ratio(seconds['learned'], seconds['evaluation'])):27}"
-            f"  {shown(ratio(seconds['blind'], seconds['evaluation']))}",
-            flush=True,
-        )
+        whole = shown(ratio(seconds["learned"], seconds["evaluation"]))
+        blindly = shown(ratio(seconds["blind"], seconds["evaluation"]))
+        print(f"{n:5d} {len(x):6d}  {whole:27}  {blindly}", flush=True)
 
 
 class _Constant(eqx.Module):

@@ -29,9 +29,7 @@ def cast(tree: Tree, dtype: Any) -> Tree:
     Modules compute in the dtype of the positions they are given, whatever the
     precision in which their parameters happen to be stored.
     """
-    return jax.tree.map(
-        lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree
-    )
+    return jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)
 
 
 def concrete(value: Any) -> np.ndarray | None:

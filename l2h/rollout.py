@@ -137,7 +137,9 @@ def _check_start(potential: AbstractPotential, positions: Float[Array, "n d"]) -
     known = concrete(positions)
     if known is not None and not np.all(np.isfinite(known)):
         atom = int(np.argwhere(~np.isfinite(known))[0, 0])
-        raise ValueError(f"positions: atom {atom} is at {known[atom]}; give finite numbers.")
+        raise ValueError(
+            f"positions: atom {atom} is at {known[atom]}; give finite numbers."
+        )
 
 
 def _check_seen(state: State) -> None:

@@ -1,10 +1,10 @@
 """Train a learned optimizer, examine it on held-out starts, and show what it does.
 
-    nox -s train -- lj13
-    nox -s train -- lj38 --minutes 20
-    nox -s train -- lj13,lj19,lj38 --updates 400 --seed 1
-    nox -s train -- --config my.toml
-    nox -s train -- --resume runs/lj13-seed0
+nox -s train -- lj13
+nox -s train -- lj38 --minutes 20
+nox -s train -- lj13,lj19,lj38 --updates 400 --seed 1
+nox -s train -- --config my.toml
+nox -s train -- --resume runs/lj13-seed0
 """
 
 import os

@@ -81,9 +81,7 @@ class Outcomes(eqx.Module):
     @property
     def per_hit(self) -> Interval:
         """Evaluations per hit, restarts and quenches included."""
-        return cost_per_hit(
-            int(self.evaluations.sum()), int(self.hits.sum()), self.runs
-        )
+        return cost_per_hit(int(self.evaluations.sum()), int(self.hits.sum()), self.runs)
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers that are reported, as plain Python."""

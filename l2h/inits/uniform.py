@@ -38,6 +38,4 @@ class Uniform(AbstractInit):
         edge = self.edge.astype(dtype)
         if self.scaled:
             edge = edge * potential.scale.length.astype(dtype) * n ** (1 / dimension)
-        return potential.space.scatter(
-            jax.random.uniform(key, (n, dimension), dtype), edge
-        )
+        return potential.space.scatter(jax.random.uniform(key, (n, dimension), dtype), edge)

@@ -78,9 +78,7 @@ class NormalizedES(AbstractMetaStrategy):
 
     def noise(self, state: MetaState) -> Float[Array, "m p"]:
         """Return the perturbations of the current update, one row per pair."""
-        keys = jax.vmap(lambda i: jax.random.fold_in(state.key, i))(
-            jnp.arange(self.pairs)
-        )
+        keys = jax.vmap(lambda i: jax.random.fold_in(state.key, i))(jnp.arange(self.pairs))
         shape, dtype = state.theta.shape, state.theta.dtype
         return jax.vmap(lambda key: jax.random.normal(key, shape, dtype))(keys)
 

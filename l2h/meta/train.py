@@ -7,8 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
 from ..domains import Domain
 from ..optimizers import AbstractOptimizer
@@ -50,6 +49,18 @@ def chunk_losses(
     over_starts = jax.vmap(one, in_axes=(None, 0, 0))
     over_members = jax.vmap(over_starts, in_axes=(0, None, None))
     return over_members(members, starts, jnp.arange(len(starts)))
+
+
+class Request(eqx.Module):
+    """All that is needed to evaluate the population of one update."""
+
+    horizon: Int[Array, ""]
+    chunks: Float[Array, "r k p"]
+    """Members as vectors, the last chunk filled up with copies of the last member."""
+    starts: tuple[Float[Array, "c _ _"], ...]
+    """Per task."""
+    keys: UInt32[Array, "t w"]
+    """Data of the keys for stochastic optimizers, per task."""
 
 
 class Trainer(eqx.Module):
@@ -99,76 +110,59 @@ class Trainer(eqx.Module):
         rollouts = self.strategy.population * self.copies * len(self.tasks)
         return rollouts * (horizon + 1)
 
-    def losses(
-        self, state: MetaState, members: Float[Array, "q p"], horizon: Int[Array, ""]
-    ) -> tuple[Float[Array, "q t c"], Bool[Array, "q t c"]]:
-        """Evaluate all members on the starts of this update."""
-        base = Domain.TRAIN.key(state.seed)
-        update = jax.random.fold_in(base, state.update)
-        per_round = self.chunk * self.devices
-        rounds = -(-len(members) // per_round)
-        padding = rounds * per_round - len(members)
-        chunks = jnp.pad(members, [(0, padding), (0, 0)], mode="edge")
-        chunks = chunks.reshape(rounds * self.devices, self.chunk, -1)
-        columns = []
-        for index, task in enumerate(self.tasks):
-            key = jax.random.fold_in(update, index)
-            starts = draw_starts(task, self.copies, key, jnp.dtype(self.precision))
-            columns.append(self._sharded(state.template, task, chunks, starts, horizon, key))
-        losses, valid = zip(*columns, strict=True)
-        count = len(members)
-        return jnp.stack(losses, axis=1)[:count], jnp.stack(valid, axis=1)[:count]
-
-    def _sharded(
-        self,
-        template: AbstractOptimizer,
-        task: Task,
-        chunks: Float[Array, "r k p"],
-        starts: Float[Array, "c n d"],
-        horizon: Int[Array, ""],
-        key: PRNGKeyArray,
-    ) -> tuple[Float[Array, "q c"], Bool[Array, "q c"]]:
-        def local(chunks: Array, starts: Array, horizon: Array, data: Array):
-            def evaluate(members: Array):
-                return chunk_losses(
-                    self.objective,
-                    template,
-                    members,
-                    task,
-                    starts,
-                    horizon,
-                    jax.random.wrap_key_data(data),
-                )
-
-            return jax.lax.map(evaluate, chunks)
-
-        mesh = Mesh(np.array(jax.local_devices()[: self.devices]), ("chunks",))
-        sharded, whole = PartitionSpec("chunks"), PartitionSpec()
-        mapped = jax.shard_map(
-            local,
-            mesh=mesh,
-            in_specs=(sharded, whole, whole, whole),
-            out_specs=sharded,
-            check_vma=False,
-        )
-        losses, valid = mapped(chunks, starts, horizon, jax.random.key_data(key))
-        return losses.reshape(-1, self.copies), valid.reshape(-1, self.copies)
-
-    def __call__(
-        self, state: MetaState
-    ) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
-        """Make one update.
-
-        Returns:
-            The next state and statistics: the mean loss over the population, per task
-            too, the horizon, the fraction of rollouts that became non-finite, and the
-            strategy's own.
-        """
+    @eqx.filter_jit
+    def ask(self, state: MetaState) -> Request:
+        """Draw horizon, members and starts of the next update."""
         horizon = self.objective.horizon(
             jax.random.fold_in(Domain.HORIZON.key(state.seed), state.update)
         )
+        update = jax.random.fold_in(Domain.TRAIN.key(state.seed), state.update)
+        keys = [jax.random.fold_in(update, i) for i in range(len(self.tasks))]
+        starts = tuple(
+            draw_starts(task, self.copies, key, jnp.dtype(self.precision))
+            for task, key in zip(self.tasks, keys, strict=True)
+        )
         members = self.strategy.ask(state)
-        losses, valid = self.losses(state, members, horizon)
+        padding = -len(members) % self.chunk
+        chunks = jnp.pad(members, [(0, padding), (0, 0)], mode="edge")
+        return Request(
+            horizon=horizon,
+            chunks=chunks.reshape(-1, self.chunk, members.shape[1]),
+            starts=starts,
+            keys=jnp.stack([jax.random.key_data(key) for key in keys]),
+        )
+
+    @eqx.filter_jit
+    def evaluate(
+        self, template: AbstractOptimizer, request: Request, chunk: Int[Array, ""]
+    ) -> tuple[Float[Array, "k t c"], Bool[Array, "k t c"]]:
+        """Return losses and validity of the members of one chunk."""
+        results = [
+            chunk_losses(
+                self.objective,
+                template,
+                request.chunks[chunk],
+                task,
+                starts,
+                request.horizon,
+                jax.random.wrap_key_data(key),
+            )
+            for task, starts, key in zip(
+                self.tasks, request.starts, request.keys, strict=True
+            )
+        ]
+        losses, valid = zip(*results, strict=True)
+        return jnp.stack(losses, axis=1), jnp.stack(valid, axis=1)
+
+    @eqx.filter_jit
+    def tell(
+        self,
+        state: MetaState,
+        losses: Float[Array, "q t c"],
+        valid: Bool[Array, "q t c"],
+        horizon: Int[Array, ""],
+    ) -> tuple[MetaState, dict[str, Array]]:
+        """Take the update that these losses suggest."""
         state, info = self.strategy.tell(state, losses)
         per_task = {
             f"loss/{task.name}": jnp.mean(losses[:, i]) for i, task in enumerate(self.tasks)
@@ -176,3 +170,31 @@ class Trainer(eqx.Module):
         broken = jnp.mean(1 - valid.astype(losses.dtype))
         return state, {**info, **per_task, "horizon": horizon, "nonfinite": broken}
 
+    def __call__(self, state: MetaState) -> tuple[MetaState, dict[str, Array]]:
+        """Make one update.
+
+        Every device runs the same program, one chunk at a time. A single program over all
+        devices, or a loop over chunks inside one, would be arranged and hence rounded
+        differently for every number of devices. For the same reason the whole must not be
+        compiled again.
+
+        Returns:
+            The next state and statistics: the mean loss over the population, per task
+            too, the horizon, the fraction of rollouts that became non-finite, and the
+            strategy's own.
+        """
+        request = self.ask(state)
+        devices = jax.local_devices()[: self.devices]
+        copies = [jax.device_put((self, state.template, request), d) for d in devices]
+        # All are under way before the first is waited for.
+        running = [
+            trainer.evaluate(template, sent, jnp.asarray(chunk, jnp.int32))
+            for chunk in range(len(request.chunks))
+            for trainer, template, sent in [copies[chunk % len(copies)]]
+        ]
+        count = self.strategy.population
+        losses, valid = (
+            jnp.asarray(np.concatenate([np.asarray(part) for part in parts])[:count])
+            for parts in zip(*running, strict=True)
+        )
+        return self.tell(state, losses, valid, request.horizon)

@@ -8,8 +8,8 @@ from .base import (
     untrained as untrained,
 )
 from .gradient_descent import GradientDescent as GradientDescent
-from .learned import Learned as Learned
 from .lbfgs import LBFGS as LBFGS
+from .learned import Learned as Learned
 from .quench import (
     Quench as Quench,
     gradient_rms as gradient_rms,

@@ -63,10 +63,8 @@ class Adam(AbstractOptimizer[optax.OptState]):
         # optax mixes its integer count with floats, which strict promotion refuses.
         with jax.numpy_dtype_promotion("standard"):
             update: Any
-        update, memory = transform.update(seen.gradient, state.memory)
+            update, memory = transform.update(seen.gradient, state.memory)
         return seen.positions + update, memory
 
     def coordinates(self) -> PyTree:
-        return trained(
-            self, rate="positive", b1="fraction", b2="fraction", eps="positive"
-        )
+        return trained(self, rate="positive", b1="fraction", b2="fraction", eps="positive")

@@ -22,8 +22,8 @@ class State(eqx.Module, Generic[Memory]):
     """Lowest energy of any valid observation so far; infinite if there was none."""
     best_positions: Float[Array, "n d"]
     mean_best: Float[Array, ""]
-    """Mean over all evaluations so far of the best energy at that time, with energies
-    above that of separated atoms (zero) counted as zero: low for searches that hit early."""
+    """Mean over all evaluations so far of the best energy at that time, energies above that
+    of separated atoms (zero) counted as zero: low for searches that hit early."""
     valid: Bool[Array, ""]
     """False once any observation was not finite; such a state never becomes the best."""
     evaluations: Int[Array, ""]
@@ -113,8 +113,7 @@ class AbstractOptimizer(eqx.Module, Generic[Memory]):
             observation=seen,
             best_energy=best,
             best_positions=jnp.where(better, seen.positions, state.best_positions),
-            mean_best=state.mean_best
-            + weight * (jnp.minimum(best, 0) - state.mean_best),
+            mean_best=state.mean_best + weight * (jnp.minimum(best, 0) - state.mean_best),
             valid=state.valid & seen.valid,
             evaluations=evaluations,
             horizon=state.horizon,

@@ -54,6 +54,4 @@ class FunctionPotential(AbstractPotential):
         energy, gradient = jax.value_and_grad(self.__call__)(positions)
         # A black box has no atomic shares but equal ones.
         n = positions.shape[0]
-        return Observation(
-            positions, energy, gradient, jnp.broadcast_to(energy / n, (n,))
-        )
+        return Observation(positions, energy, gradient, jnp.broadcast_to(energy / n, (n,)))

@@ -200,8 +200,8 @@ class Gupta(AbstractPotential):
             repulsion, hopping = repulsion * factor, hopping * factor
         density = pairs.sum(hopping)
         bound = density > _faintest(density.dtype)
-        band = jnp.where(bound, jnp.sqrt(density), 0)
-        rate = jnp.where(bound, 1 / band, 0)
+        root = jnp.sqrt(jnp.where(bound, density, 1))
+        band, rate = jnp.where(bound, root, 0), jnp.where(bound, 1 / root, 0)
         rates = rate[None, :, None] + pad_atoms(rate)[None, None]
         gradient, _ = pairs.contract((push + pull * rates) * inverse)
         shares = pairs.sum(repulsion) - band

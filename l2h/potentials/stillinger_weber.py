@@ -1,6 +1,6 @@
 """The Stillinger-Weber potential of silicon."""
 
-from typing import Any, Literal
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -74,9 +74,7 @@ class StillingerWeber(AbstractPotential):
             )
 
     @staticmethod
-    def silicon(
-        cell: Any = None, preset: Literal["full", "paper"] = "full"
-    ) -> "StillingerWeber":
+    def silicon(cell: Any = None, preset: str = "full") -> "StillingerWeber":
         """Return silicon, in eV and Angstrom.
 
         Arguments:
@@ -159,19 +157,17 @@ class StillingerWeber(AbstractPotential):
         )
         axes = range(len(units))
 
-        first = [pairs.sum(tail * u) for u in units]
-        second = {
-            (b, c): pairs.sum(tail * units[b] * units[c]) for b in axes for c in axes[b:]
-        }
+        first = [_sum(tail * u) for u in units]
+        second = {(b, c): _sum(tail * units[b] * units[c]) for b in axes for c in axes[b:]}
         second |= {(c, b): moment for (b, c), moment in second.items()}
         count = sum(second[c, c] for c in axes)
         angles = (
             sum(jnp.square(moment) for moment in second.values())
             - 2 * COSINE * sum(jnp.square(moment) for moment in first)
             + COSINE**2 * jnp.square(count)
-            - (1 - COSINE) ** 2 * pairs.sum(jnp.square(tail))
+            - (1 - COSINE) ** 2 * _sum(jnp.square(tail))
         )
-        bonds = pairs.sum(core - well)
+        bonds = _sum(core - well)
         shares = 0.5 * s.epsilon * (s.A * bonds + s.strength * angles)
 
         # What the triples of both ends of a pair make of it. Seen from the partner a pair
@@ -197,8 +193,7 @@ class StillingerWeber(AbstractPotential):
         )
         across = 2 * s.strength * tail * inverse
         gradient = [
-            pairs.sum(radial * units[c] + across * (turned[c] - COSINE * odd[c]))
-            for c in axes
+            _sum(radial * units[c] + across * (turned[c] - COSINE * odd[c])) for c in axes
         ]
         return Observation(
             positions, jnp.sum(shares), s.epsilon * jnp.stack(gradient, axis=-1), shares
@@ -208,3 +203,9 @@ class StillingerWeber(AbstractPotential):
 def _ends(moment: Float[Array, " n"], sign: int) -> Float[Array, "1 n q"]:
     """Return the moment of each pair's atom plus `sign` times its partner's."""
     return pad_atoms(moment)[None, None] + sign * moment[None, :, None]
+
+
+def _sum(weights: Float[Array, "m n q"]) -> Float[Array, " n"]:
+    # Unlike a product with ones (`Pairs.sum`), a reduction fuses with the making of its
+    # many different weights: two to ten times faster here.
+    return jnp.sum(weights, axis=(0, 1))[: weights.shape[1]]

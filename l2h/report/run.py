@@ -115,8 +115,8 @@ def _remarks(a: Assessment) -> list[str]:
         if below := int(outcomes.discoveries.sum()):
             lines.append(
                 f"WARNING: {a.task.name}: {name} ended {below} times BELOW the reference "
-                f"{outcomes.reference:.6f}, at {np.min(outcomes.polished):.6f}: a discovery "
-                "or a bug. These runs do not count as hits; look at the structures."
+                f"{outcomes.reference:.6f}, at {np.min(outcomes.polished):.6f}: a "
+                "discovery or a bug. These runs do not count as hits; look at the structures."
             )
     return lines
 

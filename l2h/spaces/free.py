@@ -32,7 +32,7 @@ class Free(AbstractSpace):
 
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         # Centring first keeps the matrix product accurate far from the origin.
-        x = positions - jnp.mean(positions, axis=0)
+        x = self.offsets(positions)
         n = x.shape[0]
         # NumPy: a constant in the program, not something computed at every step.
         atoms = np.arange(padded(n))
@@ -42,13 +42,15 @@ class Free(AbstractSpace):
         differences = tuple((c[None, :] - c[:n, None])[None] for c in rows)
         squared = sum(d * d for d in differences)
         barrier = np.where(mask, 0, np.inf).astype(x.dtype)
-        return Pairs(differences, jnp.asarray(squared + barrier), jnp.asarray(mask[None]), x)
+        return Pairs(
+            differences, jnp.asarray(squared + barrier), jnp.asarray(mask[None]), x
+        )
 
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        return positions - jnp.mean(positions, axis=0) if self.invariant else positions
+        return self.offsets(positions) if self.invariant else positions
 
     def offsets(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        return positions - jnp.mean(positions, axis=0)
+        return positions - jnp.mean(positions, axis=0, keepdims=True)
 
     def scatter(
         self, fractions: Float[Array, "n d"], edge: Float[Array, ""]

@@ -130,6 +130,9 @@ class Periodic(AbstractSpace):
 
     cell: Float[Array, "d d"] = eqx.field(converter=as_array)
     cutoff: Float[Array, ""] = eqx.field(converter=as_array)
+    inverse: Float[Array, "d d"]
+    """Of the cell, at construction: it tells which image is the nearest, which is
+    piecewise constant and hence has no derivative."""
     shifts: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     entries: tuple[tuple[int, int], ...] = eqx.field(static=True)
     """Where the cell is not zero; rectangular cells then pay for no products."""
@@ -145,6 +148,7 @@ class Periodic(AbstractSpace):
             )
         self.cell = jnp.asarray(lattice)
         self.cutoff = jnp.asarray(reach)
+        self.inverse = jnp.asarray(np.linalg.inv(lattice))
         self.shifts = image_shifts(lattice, reach)
         self.entries = tuple((int(k), int(c)) for k, c in np.argwhere(lattice))
         self.dimension = len(lattice)
@@ -157,9 +161,10 @@ class Periodic(AbstractSpace):
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         dtype, n = positions.dtype, positions.shape[0]
         cell = self.cell.astype(dtype)
-        # Which image is the nearest is piecewise constant, hence has no derivative.
-        inverse = jnp.linalg.inv(jax.lax.stop_gradient(cell))
-        fractions = _map(jax.lax.stop_gradient(positions), inverse)
+        fractions = _map(
+            jax.lax.stop_gradient(positions),
+            jax.lax.stop_gradient(self.inverse).astype(dtype),
+        )
         turns = [jnp.round(f) for f in _differences(fractions)]
         shifts = np.array(self.shifts, dtype)
         differences = _differences(positions)

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from ..domains import Domain
 from ..evaluation import Outcomes, cheapest, evaluate
 from ..meta import draw_starts
-from ..optimizers import Adam, AbstractOptimizer
+from ..optimizers import AbstractOptimizer, Adam
 from ..rollout import rollout
 from ..tasks import Task
 from .config import TrainingConfig
@@ -41,7 +41,7 @@ class Assessment:
     economical: Outcomes
     """At the horizon with the fewest evaluations per hit on validation starts."""
     adam: Outcomes
-    """Adam from the same starts with as many steps, its rate chosen on validation starts."""
+    """Adam from the same starts, as many steps, its rate chosen on validation starts."""
     adam_rate: float
     training_evaluations: int
     traces: dict[str, tuple[list[int], Float[np.ndarray, "b t"]]]
@@ -103,7 +103,9 @@ def assess(
         test = draw_starts(task, STARTS, held_out, config.dtype)
         note(f"{task.name}: choosing the horizon on {STARTS} validation starts")
         tried = [
-            evaluate(optimizer, task, validation, max(1, round(f * config.longest)), key=chosen)
+            evaluate(
+                optimizer, task, validation, max(1, round(f * config.longest)), key=chosen
+            )
             for f in FRACTIONS
         ]
         best = cheapest(tried).steps

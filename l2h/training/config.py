@@ -105,7 +105,8 @@ class TrainingConfig:
         known = {field.name for field in dataclasses.fields(TrainingConfig)}
         if unknown := sorted(set(settings) - known):
             raise ValueError(
-                f"{', '.join(unknown)}: unknown; known settings: {', '.join(sorted(known))}."
+                f"{', '.join(unknown)}: unknown; known settings are "
+                f"{', '.join(sorted(known))}."
             )
         return TrainingConfig(tasks=tuple(tasks), **{**defaults, **settings})
 
@@ -230,6 +231,7 @@ def _convert(name: str, value: Any, expected: Any) -> Any:
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not expected:
-        raise ValueError(f"{name}: {value!r} given; it must be of type {expected.__name__}.")
+        raise ValueError(
+            f"{name}: {value!r} given; it must be of type {expected.__name__}."
+        )
     return value
-

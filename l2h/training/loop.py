@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import equinox as eqx
 import jax
 
 from ..domains import Domain
@@ -16,12 +15,6 @@ from .config import TrainingConfig
 from .folder import RunFolder
 
 Row = dict[str, Any]
-
-
-@eqx.filter_jit
-def _update(trainer: Trainer, state: MetaState) -> tuple[MetaState, dict[str, Any]]:
-    # Of the module, not of a call: going on with a run then compiles nothing anew.
-    return trainer(state)
 
 
 def validate(
@@ -89,7 +82,7 @@ def train(
     started = time.monotonic()
 
     while int(state.update) < config.updates:
-        state, info = _update(trainer, state)
+        state, info = trainer(state)
         number = int(state.update)
         evaluations += trainer.evaluations(int(info["horizon"]))
         row: Row = {
@@ -129,4 +122,3 @@ def _validation(config: TrainingConfig, state: MetaState) -> Row:
 
 def _card(config: TrainingConfig, row: Row) -> dict[str, Any]:
     return {"kind": "weights", "config": config.to_toml(), "metrics": row}
-

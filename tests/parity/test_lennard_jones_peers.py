@@ -1,11 +1,12 @@
 """Lennard-Jones against independent implementations, constants converted, no cutoff."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from strategies import random_cluster
 
 from l2h.potentials import LennardJones
-from strategies import random_cluster
 
 SIGMA = 2 ** (-1 / 6)
 
@@ -13,22 +14,22 @@ SIGMA = 2 ** (-1 / 6)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("n", [2, 13, 38])
 def test_jax_md(n):
-    pytest.importorskip("jax_md")
-    import jax
-    from jax_md import energy, space
-
-    x, length, depth = random_cluster(n, n) * 1.7, 1.7, 0.6
-    displacement, _ = space.free()
-    # jax-md mixes dtypes and ranks.
+    x, length, depth = random_cluster(n, n) * 1.7, 1.7, 0.5
+    # jax-md mixes dtypes and ranks, even when imported.
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        pytest.importorskip("jax_md")
+        from jax_md import energy, space
+
+        displacement, _ = space.free()
         theirs = energy.lennard_jones_pair(
             displacement,
-            sigma=SIGMA * length,
-            epsilon=depth,
+            # It would round Python numbers to float32.
+            sigma=jnp.asarray(SIGMA * length),
+            epsilon=jnp.asarray(depth),
             r_onset=1e8,
             r_cutoff=2e8,
         )
-        expected, slope = jax.value_and_grad(theirs)(jnp.asarray(x))
+        expected, slope = jax.jit(jax.value_and_grad(theirs))(jnp.asarray(x))
     seen = LennardJones(length, depth).observe(jnp.asarray(x))
     np.testing.assert_allclose(seen.energy, expected, rtol=1e-12)
     size = np.max(np.abs(slope))

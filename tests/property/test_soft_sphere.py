@@ -4,9 +4,9 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import given, strategies as st
+from strategies import coincident
 
 from l2h.potentials import SoftSphere
-from strategies import coincident
 
 observe = eqx.filter_jit(lambda potential, x: potential.observe(x))
 energy = eqx.filter_jit(lambda potential, x: potential(x))

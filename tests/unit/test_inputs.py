@@ -53,9 +53,7 @@ CALLS = {
     "tolerance": lambda: quench(LennardJones(), X, tolerance=0.0),
     "limit": lambda: quench(LennardJones(), X, limit=0),
     "steps": lambda: rollout(Adam(), LennardJones(), X, -1, key=KEY),
-    "trace_every": lambda: rollout(
-        Adam(), LennardJones(), X, 5, key=KEY, trace_every=2
-    ),
+    "trace_every": lambda: rollout(Adam(), LennardJones(), X, 5, key=KEY, trace_every=2),
     "positions": lambda: rollout(
         Adam(), LennardJones(), X.at[1, 2].set(jnp.nan), 1, key=KEY
     ),

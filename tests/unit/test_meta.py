@@ -189,14 +189,12 @@ def test_training_survives_non_finite_rollouts():
     task = Task("poisoned", FunctionPotential(_poisoned), Uniform(0.5, scaled=False), 2)
     component = Learned.create(jax.random.key(0), kind="componentwise", hidden=(4,))
     # Trained to run away: some members meet the poison, some do not.
-    wild = eqx.tree_at(
-        lambda o: o.network.biases[-1], component, jnp.asarray([-3.0, 3.0])
-    )
+    wild = eqx.tree_at(lambda o: o.network.biases[-1], component, jnp.asarray([-3.0, 3.0]))
     objective = Objective(shortest=6.0, longest=6.0)
     trainer = Trainer(
         NormalizedES(pairs=4, sigma=1.0), objective, (task,), copies=3, chunk=4
     )
-    state, info = eqx.filter_jit(trainer)(trainer.strategy.init(wild, 0))
+    state, info = trainer(trainer.strategy.init(wild, 0))
     assert 0 < info["nonfinite"] <= 1
     assert np.isfinite(info["loss"]) and np.all(np.isfinite(state.theta))
 
@@ -213,8 +211,13 @@ def test_chunks_and_padding_do_not_change_losses():
             chunk=chunk,
         )
         state = trainer.strategy.init(LEARNED, 1)
-        members = trainer.strategy.ask(state)
-        found, valid = eqx.filter_jit(trainer.losses)(state, members, jnp.asarray(3))
+        request = trainer.ask(state)
+        rounds = [
+            trainer.evaluate(state.template, request, jnp.asarray(i))
+            for i in range(len(request.chunks))
+        ]
+        found = jnp.concatenate([losses for losses, _ in rounds])[:10]
+        valid = jnp.concatenate([valid for _, valid in rounds])[:10]
         assert found.shape == (10, 1, 2) and bool(jnp.all(valid))
         losses.append(found)
     # Other shapes may round differently; three steps are too few to part ways.

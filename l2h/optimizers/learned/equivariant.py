@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -23,9 +22,7 @@ LARGEST_GRADIENT = 100.0
 LARGEST_SHARE = 3.0
 
 
-def _dot(
-    a: Float[Array, "d *#k n"], b: Float[Array, "d *#k n"]
-) -> Float[Array, "*k n"]:
+def _dot(a: Float[Array, "d *#k n"], b: Float[Array, "d *#k n"]) -> Float[Array, "*k n"]:
     # Unrolled over coordinates: whole rows of atoms then are the inner loop.
     return sum(a[c] * b[c] for c in range(a.shape[0]))  # type: ignore[return-value]
 
@@ -44,9 +41,7 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
     """
 
     directions: ClassVar[int] = 1 + len(DECAYS) + 1 + VECTOR_SHELLS
-    inputs: ClassVar[int] = (
-        2 + len(DECAYS) + 7 + len(DECAYS) + 2 + len(SHELLS) + 3 + CLOCK
-    )
+    inputs: ClassVar[int] = 2 + len(DECAYS) + 7 + len(DECAYS) + 2 + len(SHELLS) + 3 + CLOCK
 
     def begin(
         self, potential: AbstractPotential, observation: Observation

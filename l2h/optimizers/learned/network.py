@@ -58,9 +58,7 @@ class Network(eqx.Module):
 
     def __call__(self, inputs: Float[Array, "f r"]) -> Float[Array, "o r"]:
         values = inputs
-        for index, (weight, bias) in enumerate(
-            zip(self.weights, self.biases, strict=True)
-        ):
+        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             values = jnp.tanh(values) if index else values
             values = jnp.matmul(weight, values) + bias[:, None]
         return values

@@ -1,0 +1,130 @@
+"""Tables of lowest energies, from coordinates that do not come from this library."""
+
+import csv
+import importlib.resources
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from l2h.optimizers import Quench, quench
+from l2h.potentials import AbstractPotential, Gupta, LennardJones
+
+from . import structures
+from .base import Context, Row, Skip, check, close, large, missing
+
+TABLE = "lennard_jones_minima.csv"
+# Six decimals are quoted.
+TOLERANCE = 1e-6
+# The sizes that are also built, so that programs are shared.
+QUICK = (7, 13, 38)
+LANDMARKS = (13, 19, 31, 38, 55, 75, 98, 104)
+
+
+@eqx.filter_jit
+def relax(potential: AbstractPotential, positions: jax.Array) -> Quench:
+    """Relax a structure in double precision."""
+    return quench(potential, positions, tolerance=1e-9, limit=5000)
+
+
+def relaxed(potential: AbstractPotential, positions: np.ndarray) -> float:
+    """Return the energy of the nearest minimum; NaN if there is none within reach."""
+    found = relax(potential, jnp.asarray(positions))
+    return float(found.energy) if bool(found.converged) else float("nan")
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    """Return the rows of a table that the library ships."""
+    path = importlib.resources.files("l2h") / "data" / name
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def table() -> dict[int, float]:
+    """Return the library's table of Lennard-Jones minima."""
+    return {int(row["n"]): float(row["energy"]) for row in rows(TABLE)}
+
+
+def coordinates() -> dict[int, np.ndarray] | None:
+    """Return the Cambridge minima that PyXtal ships, pair minimum at one; None where it
+    is not installed. Its file is read without importing the package."""
+    if missing("pyxtal"):
+        return None
+    spec = importlib.util.find_spec("pyxtal")
+    assert spec is not None and spec.submodule_search_locations
+    path = Path(spec.submodule_search_locations[0]) / "database" / "clusters.json"
+    entries = json.loads(path.read_text(encoding="utf-8"))
+    # Given in units of sigma.
+    unit = 2 ** (-1 / 6)
+    return {int(e["name"]): unit * np.array(e["position"]["data"]) for e in entries}
+
+
+@check("minima")
+def built(context: Context) -> Iterator[Row]:
+    known = table()
+    shapes = {
+        "pentagonal bipyramid": structures.bipyramid(),
+        "icosahedron": structures.icosahedron(1),
+        "truncated octahedron": structures.truncated_octahedron(),
+    }
+    if not context.quick:
+        shapes["octahedron"] = structures.octahedron()
+        shapes["Mackay icosahedron"] = structures.icosahedron(2)
+        shapes["third Mackay icosahedron"] = structures.icosahedron(3)
+    for name, positions in shapes.items():
+        n = len(positions)
+        energy = relaxed(LennardJones(), positions)
+        yield close(f"LJ{n}: {name}", known[n], energy, TOLERANCE, "built, relaxed")
+
+
+@check("minima")
+def cambridge(context: Context) -> Iterator[Row | Skip]:
+    known, independent = table(), coordinates()
+    if independent is None:
+        yield Skip("Lennard-Jones table against coordinates", "pyxtal is not installed")
+        return
+    source = "Cambridge Cluster Database by way of PyXtal"
+    sizes = QUICK if context.quick else range(3, 151)
+    worst, at = 0.0, 0
+    for n in sizes:
+        energy = relaxed(LennardJones(), independent[n])
+        row = close(
+            f"LJ{n}: table against coordinates", known[n], energy, TOLERANCE, source
+        )
+        if n in LANDMARKS or not row.passed:
+            yield row
+        error = abs(row.measured - row.expected)
+        if not error <= worst:
+            worst, at = error, n
+        # Each size has its own program, and there are many.
+        if not context.quick and n % 10 == 0:
+            jax.clear_caches()
+    name = f"LJ table, {len(sizes)} sizes: largest deviation (N = {at})"
+    yield close(name, worst, 0.0, TOLERANCE, source)
+    yield large("LJ table: sizes with coordinates", len(independent), 148, source)
+
+
+@check("minima")
+def gupta(context: Context) -> Iterator[Row | Skip]:
+    try:
+        known = {
+            row["cluster"]: float(row["energy_eV"]) for row in rows("gupta_minima.csv")
+        }
+    except FileNotFoundError:
+        yield Skip("Gupta minima", "l2h ships no gupta_minima.csv")
+        return
+    known = {line["cluster"]: float(line["energy_eV"]) for line in lines}
+    shapes = {13: structures.icosahedron(1), 38: structures.truncated_octahedron()}
+    for metal in ("Au", "Ag", "Pd", "Pt"):
+        for n, positions in shapes.items():
+            if f"{metal}{n}" not in known:
+                continue
+            potential = Gupta.named(metal, n)
+            energy = relaxed(potential, 0.97 * float(potential.scale.length) * positions)
+            name = f"{metal}{n}: table"
+            expected = known[f"{metal}{n}"]
+            yield close(name, expected, energy, 1e-6, "built, relaxed")
