@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from .._leaves import as_array, require_positive
+from .._leaves import as_array, cast, require_positive
 from ..optimizers import AbstractOptimizer
 from .base import AbstractMetaStrategy, MetaState
 from .coordinates import flatten
@@ -95,12 +95,13 @@ class NormalizedES(AbstractMetaStrategy):
         difference = means[: self.pairs] - means[self.pairs :]
         spread = jnp.sqrt(jnp.mean(difference**2, axis=0, keepdims=True))
         ratio = difference / jnp.where(spread > 0, spread, 1)
-        clipped = jnp.clip(ratio, -self.clip.astype(dtype), self.clip.astype(dtype))
+        p = cast(self, dtype)
+        clipped = jnp.clip(ratio, -p.clip, p.clip)
         weights = jnp.mean(clipped, axis=1)
-        estimate = weights @ self.noise(state) / (self.pairs * self.sigma.astype(dtype))
+        estimate = weights @ self.noise(state) / (self.pairs * p.sigma)
         info = {
             "gradient_norm": jnp.linalg.norm(estimate),
-            "clipped": jnp.mean((jnp.abs(ratio) > self.clip).astype(dtype)),
+            "clipped": jnp.mean((jnp.abs(ratio) > p.clip).astype(dtype)),
         }
         return estimate, info
 
@@ -109,10 +110,13 @@ class NormalizedES(AbstractMetaStrategy):
     ) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
         estimate, info = self.gradient(state, losses)
         direction: Any
-        direction, memory = self._adam().update(estimate, state.memory)
-        progress = jnp.minimum(state.update / self.updates, 1)
-        factor = self.decay + (1 - self.decay) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
-        rate = (self.rate * factor).astype(state.theta.dtype)
+        # optax mixes its integer count with floats, which strict promotion refuses.
+        with jax.numpy_dtype_promotion("standard"):
+            direction, memory = self._adam().update(estimate, state.memory)
+        p = cast(self, state.theta.dtype)
+        progress = jnp.minimum(state.update.astype(state.theta.dtype) / p.updates, 1)
+        factor = p.decay + (1 - p.decay) * 0.5 * (1 + jnp.cos(jnp.pi * progress))
+        rate = p.rate * factor
         info = {**info, "rate": rate, "loss": jnp.mean(losses)}
         return (
             MetaState(

@@ -185,7 +185,7 @@ class Trainer(eqx.Module):
         """
         request = self.ask(state)
         devices = jax.local_devices()[: self.devices]
-        copies = [jax.device_put((self, state.template, request), d) for d in devices]
+        copies = [_put((self, state.template, request), device) for device in devices]
         # All are under way before the first is waited for.
         running = [
             trainer.evaluate(template, sent, jnp.asarray(chunk, jnp.int32))
@@ -198,3 +198,9 @@ class Trainer(eqx.Module):
             for parts in zip(*running, strict=True)
         )
         return self.tell(state, losses, valid, request.horizon)
+
+
+def _put(tree: Any, device: jax.Device) -> Any:
+    """Copy the arrays of a tree to a device; functions stay as they are."""
+    arrays, rest = eqx.partition(tree, eqx.is_array)
+    return eqx.combine(jax.device_put(arrays, device), rest)

@@ -116,7 +116,7 @@ def _remarks(a: Assessment) -> list[str]:
             lines.append(
                 f"WARNING: {a.task.name}: {name} ended {below} times BELOW the reference "
                 f"{outcomes.reference:.6f}, at {np.min(outcomes.polished):.6f}: a "
-                "discovery or a bug. These runs do not count as hits; look at the structures."
+                "discovery or a bug. They do not count as hits; look at the structures."
             )
     return lines
 

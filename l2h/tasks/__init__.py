@@ -1,5 +1,8 @@
 """Search problems by name, and mixtures of them."""
 
 from .base import TOLERANCE as TOLERANCE, Task as Task
+from .functions import function as function
 from .lennard_jones import lennard_jones as lennard_jones
+from .metals import metal as metal
 from .registry import get as get, mixture as mixture, names as names
+from .silicon import diamond as diamond, silicon as silicon

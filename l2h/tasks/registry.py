@@ -4,11 +4,39 @@ import re
 from collections.abc import Callable, Iterable
 
 from .base import Task
+from .functions import FUNCTIONS, function
 from .lennard_jones import lennard_jones
+from .metals import metal
+from .silicon import diamond
+
+
+def _metal(*groups: str | None) -> Task:
+    first, count, second, other = groups
+    if second is None:
+        return metal({str(first): int(str(count))})
+    if second == first:
+        raise ValueError(f"{first}: named twice; write the sum of its atoms once.")
+    return metal({str(first): int(str(count)), second: int(str(other))})
+
 
 # Pattern of a name, how to build the task from its groups, and what to show users.
 _FAMILIES: list[tuple[str, Callable[..., Task], str]] = [
     (r"lj(\d+)", lambda n: lennard_jones(int(n)), "lj13 (any number of atoms from 2)"),
+    (
+        r"[Ss]i(\d+)(-paper)?",
+        lambda n, paper: diamond(int(n), "paper" if paper else "full"),
+        "si64 or si64-paper (8 k^3 atoms in a periodic cell)",
+    ),
+    (
+        r"([A-Z][a-z]?)(\d+)(?:([A-Z][a-z]?)(\d+))?",
+        _metal,
+        "Au55, Ag19Au19 (Ag, Au, Pd, Pt, Ag-Au, Ag-Pt, Pd-Au, Pd-Pt; any composition)",
+    ),
+    (
+        f"({'|'.join(FUNCTIONS)})(\\d+)",
+        lambda name, n: function(name, int(n)),
+        f"rastrigin10 ({', '.join(FUNCTIONS)}; any dimension)",
+    ),
 ]
 
 

@@ -31,9 +31,9 @@ def relax(x, tolerance, optimizer):
 
 
 def test_random_starts_converge_tightly():
-    found = relax(starts(Harmonic(), 13, 64), 1e-8, LBFGS())
+    found = relax(starts(Harmonic(), 13, 32), 1e-8, LBFGS())
     assert bool(jnp.all(found.converged)) and float(jnp.max(found.gradient_rms)) < 1e-8
-    # Measured 154 over 256 starts; the standard error here is about 4.
+    # Measured 131 over 256 starts; the standard error here is about 6.
     assert float(jnp.mean(found.evaluations)) < 180
     at = jax.vmap(LennardJones().observe)(found.positions)
     np.testing.assert_allclose(at.energy, found.energy, rtol=1e-12)
@@ -45,15 +45,13 @@ def test_overlapping_starts_converge():
     assert bool(jnp.all(relax(x, 1e-8, LBFGS()).converged))
 
 
-def test_lj5_has_one_minimum():
-    found = relax(starts(Harmonic(), 5, 16), 1e-8, LBFGS())
-    np.testing.assert_allclose(found.energy, -9.103852, atol=1e-6)
-
-
 def test_evaluations_do_not_wait_for_the_slowest():
     x = starts(Harmonic(), 5, 4)
-    together = relax(x, 1e-6, LBFGS())
-    alone = [int(relax(x[i : i + 1], 1e-6, LBFGS()).evaluations[0]) for i in range(4)]
+    optimizer = LBFGS(memory=3)
+    together = relax(x, 1e-8, optimizer)
+    # Five atoms have one minimum.
+    np.testing.assert_allclose(together.energy, -9.103852, atol=1e-6)
+    alone = [int(relax(x[i : i + 1], 1e-8, optimizer).evaluations[0]) for i in range(4)]
     assert len(set(alone)) > 1
     assert [int(e) for e in together.evaluations] == alone
 

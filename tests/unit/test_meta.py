@@ -65,7 +65,7 @@ def test_estimator_on_a_quadratic():
     along = float(estimate @ unit) * 0.1
     # z.u has unit variance, so the mean of (z.u)^2 over its own root mean square is that.
     assert abs(along - 1) < 5 / np.sqrt(2 * 4096)
-    across = (0.1 * estimate - along * unit) * np.sqrt(4096)
+    across = (0.1 * np.asarray(estimate) - along * np.asarray(unit)) * np.sqrt(4096)
     assert np.all(np.abs(across) < 5.5)
     assert abs(np.std(across) - 1) < 5 / np.sqrt(2 * size)
 
@@ -189,7 +189,8 @@ def test_training_survives_non_finite_rollouts():
     task = Task("poisoned", FunctionPotential(_poisoned), Uniform(0.5, scaled=False), 2)
     component = Learned.create(jax.random.key(0), kind="componentwise", hidden=(4,))
     # Trained to run away: some members meet the poison, some do not.
-    wild = eqx.tree_at(lambda o: o.network.biases[-1], component, jnp.asarray([-3.0, 3.0]))
+    bias = jnp.asarray([-3.0, 3.0], jnp.float32)
+    wild = eqx.tree_at(lambda o: o.network.biases[-1], component, bias)
     objective = Objective(shortest=6.0, longest=6.0)
     trainer = Trainer(
         NormalizedES(pairs=4, sigma=1.0), objective, (task,), copies=3, chunk=4
@@ -229,7 +230,7 @@ def test_horizons_cover_their_range_log_uniformly():
     objective = Objective(shortest=100.0, longest=1000.0)
     drawn = jax.vmap(objective.horizon)(jax.random.split(jax.random.key(0), 4000))
     assert drawn.min() >= 100 and drawn.max() <= 1000
-    below = float(jnp.mean((drawn < 10**2.5).astype(jnp.float32)))
+    below = float(np.mean(np.asarray(drawn) < 10**2.5))
     assert abs(below - 0.5) < 5 * 0.5 / np.sqrt(4000)
 
 
