@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import math
 import platform
 import sys
 import time
@@ -36,6 +37,11 @@ def number(value: float) -> str:
     if value == 0 or 1e-2 <= abs(value) < 1e6:
         return f"{value:.9g}"
     return f"{value:.3e}"
+
+
+def plain(value: object) -> bool:
+    """Return whether JSON can hold a value."""
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def line(row: Row | Skip) -> str:
@@ -120,8 +126,8 @@ def main() -> int:
         "seconds": round(seconds, 1),
         "seconds_by_check": {k: round(v, 2) for k, v in spent.items()},
         "rows": [
-            # Strict JSON knows no NaN.
-            {k: None if v != v else v for k, v in dataclasses.asdict(r).items()}
+            # Strict JSON knows neither NaN nor infinity.
+            {k: v if plain(v) else None for k, v in dataclasses.asdict(r).items()}
             for r in rows
         ],
         "skipped": [dataclasses.asdict(r) for r in skipped],

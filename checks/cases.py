@@ -163,3 +163,10 @@ def magnitude(seen: Observation) -> float:
 def steepest(seen: Observation) -> float:
     """Return the largest component of the gradient."""
     return float(np.max(np.abs(np.asarray(seen.gradient))))
+
+
+def sw_constants(potential: StillingerWeber) -> dict[str, float]:
+    """Return the constants of Stillinger and Weber's potential by their usual names."""
+    names = ("epsilon", "sigma", "A", "B", "p", "q", "a", "gamma")
+    found = {name: float(getattr(potential, name)) for name in names}
+    return found | {"lambda": float(potential.strength)}

@@ -14,7 +14,7 @@ from l2h.spaces import Periodic
 
 from . import plain, structures
 from .base import Context, Row, Skip, check, close, expected, large, small
-from .cases import energies, observe
+from .cases import energies, observe, sw_constants
 from .minima import coordinates
 
 METALS = ("Au", "Ag", "Pd", "Pt")
@@ -137,13 +137,6 @@ def gupta_order(context: Context) -> Iterator[Row]:
     yield large("Au6, printed j > i sums: spread", np.ptp(wrong), 0.1, "errata: Eq. (6)")
     goal = plain.gupta(orders[0], row)
     yield close("Au6: energy", right[0], goal, CLEAN, "plain NumPy", relative=True)
-
-
-def sw_constants(potential: StillingerWeber) -> dict[str, float]:
-    """Return the constants by their usual names."""
-    names = ("epsilon", "sigma", "A", "B", "p", "q", "a", "gamma")
-    found = {name: float(getattr(potential, name)) for name in names}
-    return found | {"lambda": float(potential.strength)}
 
 
 @check("errata")

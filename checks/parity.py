@@ -23,7 +23,7 @@ from l2h.potentials import (
 
 from . import plain, structures
 from .base import Context, Row, Skip, check, large, missing, small
-from .cases import magnitude, observe, steepest
+from .cases import magnitude, observe, steepest, sw_constants
 
 SIGMA = 2 ** (-1 / 6)
 # jax-md adds this to the distances by which it divides cosines.
@@ -52,13 +52,6 @@ def silicon(preset: str = "full") -> tuple[StillingerWeber, np.ndarray, np.ndarr
     positions, cell = structures.diamond(5.428, 2)
     moves = np.random.default_rng(21).normal(scale=0.2, size=positions.shape)
     return StillingerWeber.silicon(cell, preset), positions + moves, cell
-
-
-def constants(potential: StillingerWeber) -> dict[str, float]:
-    """Return the constants of Stillinger and Weber's potential by their usual names."""
-    names = ("epsilon", "sigma", "A", "B", "p", "q", "a", "gamma")
-    found = {name: float(getattr(potential, name)) for name in names}
-    return found | {"lambda": float(potential.strength)}
 
 
 def exact(value: float) -> jax.Array:
@@ -118,7 +111,7 @@ def jax_md(context: Context) -> Iterator[Row | Skip]:
     # All of it without triples; with them up to what the softened cosines cost.
     potential, x, cell = silicon()
     box, _ = space.periodic(cell[0, 0])
-    c = constants(potential)
+    c = sw_constants(potential)
     build = functools.partial(
         energy.stillinger_weber,
         box,
@@ -267,7 +260,7 @@ def lammps(context: Context) -> Iterator[Row | Skip]:
         ("8-atom triclinic cell", full(slant), slanted, slant),
     )
     for name, potential, positions, cell in systems:
-        c = constants(potential)
+        c = sw_constants(potential)
         order = ("epsilon", "sigma", "a", "lambda", "gamma")
         line = [c[key] for key in order] + [-1 / 3] + [c[k] for k in ("A", "B", "p", "q")]
         with tempfile.TemporaryDirectory() as folder:

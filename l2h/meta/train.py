@@ -200,7 +200,7 @@ class Trainer(eqx.Module):
         return self.tell(state, losses, valid, request.horizon)
 
 
-def _put(tree: Any, device: jax.Device) -> Any:
+def _put(tree: Any, device: Any) -> Any:
     """Copy the arrays of a tree to a device; functions stay as they are."""
     arrays, rest = eqx.partition(tree, eqx.is_array)
     return eqx.combine(jax.device_put(arrays, device), rest)

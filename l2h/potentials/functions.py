@@ -44,7 +44,7 @@ class AbstractTestFunction(eqx.Module):
         Arguments:
             energy: typical value per dimension, by which features become dimensionless.
         """
-        return FunctionPotential(self, length=self.length, energy=energy)
+        return FunctionPotential(function=self, length=self.length, energy=energy)
 
 
 class Rastrigin(AbstractTestFunction):

@@ -134,13 +134,13 @@ class Gupta(AbstractPotential):
         def square(key: str) -> np.ndarray:
             return np.array(
                 [
-                    [row.get(f"{a}-{b}", row.get(f"{b}-{a}"))[key] for b in metals]
+                    [(row.get(f"{a}-{b}") or row[f"{b}-{a}"])[key] for b in metals]
                     for a in metals
                 ]
             )
 
-        tables = [square(key) for key in ("A", "xi", "p", "q", "r0")]
-        return Gupta(*tables, species, space=space, taper=taper)
+        tables: dict[str, Any] = {k: square(k) for k in ("A", "xi", "p", "q", "r0")}
+        return Gupta(**tables, species=species, space=space, taper=taper)
 
     @property
     def scale(self) -> Scale:

@@ -66,7 +66,9 @@ class StillingerWeber(AbstractPotential):
             raise ValueError(f"q: {q} given; it must be finite and not negative.")
         if isinstance(self.space, Periodic):
             reach = concrete(self.space.cutoff)
-            if None in (a, sigma, reach) or reach >= a * sigma * (1 - 1e-6):
+            if a is None or sigma is None or reach is None:
+                return
+            if reach >= a * sigma * (1 - 1e-6):
                 return
             raise ValueError(
                 f"space: lists pairs up to {reach}, but the potential reaches to "
@@ -128,7 +130,7 @@ class StillingerWeber(AbstractPotential):
         tail = jnp.where(inside, jnp.exp(s.gamma * s.sigma / gap), 0)[..., :n]
         tail = tail.reshape(-1, n)
         units = [(c / distance)[..., :n].reshape(-1, n) for c in pairs.differences]
-        cosine = sum(u[:, None, :] * u[None, :, :] for u in units)
+        cosine = jnp.asarray(sum(u[:, None, :] * u[None, :, :] for u in units))
         first, second = np.triu_indices(tail.shape[0], k=1)
         angles = tail[first] * tail[second] * jnp.square(cosine[first, second] - COSINE)
         return energy + s.strength * s.epsilon * jnp.sum(angles)
@@ -160,7 +162,7 @@ class StillingerWeber(AbstractPotential):
         first = [_sum(tail * u) for u in units]
         second = {(b, c): _sum(tail * units[b] * units[c]) for b in axes for c in axes[b:]}
         second |= {(c, b): moment for (b, c), moment in second.items()}
-        count = sum(second[c, c] for c in axes)
+        count = jnp.asarray(sum(second[c, c] for c in axes))
         angles = (
             sum(jnp.square(moment) for moment in second.values())
             - 2 * COSINE * sum(jnp.square(moment) for moment in first)
