@@ -14,8 +14,9 @@ from ..rollout import rollout
 class Objective(eqx.Module):
     """A mixture of the final, the best and the time-averaged best energy of a rollout.
 
-    Energies count in the potential's natural unit and not above zero, the energy of
-    separated atoms: an exploded rollout is as bad as one that found nothing, not worse.
+    Energies count in the potential's natural unit and not above that of separated atoms
+    (for test functions, of the start): an exploded rollout is as bad as one that found
+    nothing, not worse.
 
     Arguments:
         final: weight of the last energy, which asks for annealing.
@@ -70,8 +71,8 @@ class Objective(eqx.Module):
         dtype = start.dtype
         last = jnp.where(state.observation.valid, state.observation.energy, jnp.inf)
         mixed = (
-            self.final.astype(dtype) * jnp.minimum(last, 0)
-            + self.best.astype(dtype) * jnp.minimum(state.best_energy, 0)
+            self.final.astype(dtype) * jnp.minimum(last, state.ceiling)
+            + self.best.astype(dtype) * jnp.minimum(state.best_energy, state.ceiling)
             + self.mean_best.astype(dtype) * state.mean_best
         )
         return mixed / potential.scale.energy.astype(dtype), state.valid

@@ -22,8 +22,11 @@ class State(eqx.Module, Generic[Memory]):
     """Lowest energy of any valid observation so far; infinite if there was none."""
     best_positions: Float[Array, "n d"]
     mean_best: Float[Array, ""]
-    """Mean over all evaluations so far of the best energy at that time, energies above that
-    of separated atoms (zero) counted as zero: low for searches that hit early."""
+    """Mean over all evaluations so far of the best energy at that time, counted up to the
+    ceiling: low for searches that hit early."""
+    ceiling: Float[Array, ""]
+    """Energy above which all results are equally useless: that of separated atoms, zero;
+    for functions with an absolute origin, that of the start."""
     valid: Bool[Array, ""]
     """False once any observation was not finite; such a state never becomes the best."""
     evaluations: Int[Array, ""]
@@ -88,11 +91,15 @@ class AbstractOptimizer(eqx.Module, Generic[Memory]):
         horizon = jnp.asarray(horizon, jnp.int32)
         seen = potential.observe(potential.space.centre(positions))
         best = jnp.where(seen.valid, seen.energy, jnp.inf).astype(seen.energy.dtype)
+        zero = jnp.zeros_like(best)
+        absolute = not potential.space.invariant
+        ceiling = jnp.where(seen.valid, best, zero) if absolute else zero
         return State(
             observation=seen,
             best_energy=best,
             best_positions=seen.positions,
-            mean_best=jnp.minimum(best, 0),
+            mean_best=jnp.minimum(best, ceiling),
+            ceiling=ceiling,
             valid=seen.valid,
             evaluations=jnp.asarray(1, jnp.int32),
             horizon=horizon,
@@ -113,7 +120,9 @@ class AbstractOptimizer(eqx.Module, Generic[Memory]):
             observation=seen,
             best_energy=best,
             best_positions=jnp.where(better, seen.positions, state.best_positions),
-            mean_best=state.mean_best + weight * (jnp.minimum(best, 0) - state.mean_best),
+            mean_best=state.mean_best
+            + weight * (jnp.minimum(best, state.ceiling) - state.mean_best),
+            ceiling=state.ceiling,
             valid=state.valid & seen.valid,
             evaluations=evaluations,
             horizon=state.horizon,

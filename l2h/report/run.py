@@ -46,13 +46,15 @@ def write_results(
         suffix = f"-{a.task.name}" if len(assessments) > 1 else ""
         structures = folder / f"lowest{suffix}.extxyz"
         runs = distinct(a.learned)
-        write_extxyz(
-            structures,
-            a.task.potential,
-            a.learned.positions[runs],
-            symbols=a.task.symbols,
-            energies=a.learned.polished[runs],
-        )
+        if a.task.potential.space.invariant:  # a structure, not the point of a function
+            write_extxyz(
+                structures,
+                a.task.potential,
+                a.learned.positions[runs],
+                symbols=a.task.symbols,
+                energies=a.learned.polished[runs],
+            )
+            paths.append(structures)
         picture = folder / f"report{suffix}.png"
         validated = [row for row in rows if "validation/success" in row]
         training_report(
@@ -68,8 +70,10 @@ def write_results(
             reference=a.task.reference,
             title=f"{a.task.name}: {a.learned.runs} held-out starts, "
             f"{a.learned.steps} steps",
+            energy_unit="eV" if a.task.symbols else "ε",
+            tolerance=TOLERANCE * float(a.task.potential.scale.energy),
         )
-        paths += [structures, picture]
+        paths.append(picture)
     return paths
 
 

@@ -91,6 +91,9 @@ class AbstractSpace(eqx.Module):
 
     dimension: eqx.AbstractVar[int]
     """Number of coordinates `d` of one atom."""
+    invariant: eqx.AbstractVar[bool]
+    """Whether energies do not change under translation: true for atoms, false for test
+    functions with an absolute origin."""
 
     @abstractmethod
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:

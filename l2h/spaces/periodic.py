@@ -137,6 +137,7 @@ class Periodic(AbstractSpace):
     entries: tuple[tuple[int, int], ...] = eqx.field(static=True)
     """Where the cell is not zero; rectangular cells then pay for no products."""
     dimension: int = eqx.field(static=True)
+    invariant: bool = eqx.field(static=True)
 
     def __init__(self, cell: Any, cutoff: Any) -> None:
         lattice = _concrete_cell(cell)
@@ -152,6 +153,7 @@ class Periodic(AbstractSpace):
         self.shifts = image_shifts(lattice, reach)
         self.entries = tuple((int(k), int(c)) for k, c in np.argwhere(lattice))
         self.dimension = len(lattice)
+        self.invariant = True
 
     @property
     def nearest(self) -> bool:

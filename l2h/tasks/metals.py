@@ -43,7 +43,7 @@ def metal(counts: Mapping[str, int]) -> Task:
     name = "".join(f"{metal}{count}" for metal, count in counts.items())
     kind = "-".join(counts)
     if kind not in sets():
-        turned = dict(reversed(counts.items()))
+        turned = dict([*counts.items()][::-1])
         if "-".join(turned) in sets():
             proper = "".join(f"{metal}{count}" for metal, count in turned.items())
             raise ValueError(f"{name}: write it as {proper}.")

@@ -119,22 +119,27 @@ class TrainingConfig:
                 unknown key or a value of the wrong type.
         """
         try:
-            settings = tomllib.loads(path.read_text())
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            return TrainingConfig.parse(path.read_text())
+        except (OSError, ValueError) as error:
             raise ValueError(
-                f"config: {path} cannot be read ({error}); give a TOML file such as a "
-                "run's config.toml."
+                f"config: {path}: {error}; give a TOML file such as a run's config.toml."
             ) from error
+
+    @staticmethod
+    def parse(text: str) -> "TrainingConfig":
+        """Return the settings that a TOML text names, with defaults for the others.
+
+        Raises:
+            ValueError: if it is not TOML, or has an unknown key or a value of the wrong
+                type.
+        """
+        settings = tomllib.loads(text)
         hints = get_type_hints(TrainingConfig)
-        try:
-            converted = {
-                key: _convert(key, value, hints[key]) if key in hints else value
-                for key, value in settings.items()
-            }
-            tasks = converted.pop("tasks", ("lj13",))
-            return TrainingConfig.for_tasks(tasks, **converted)
-        except ValueError as error:
-            raise ValueError(f"config: {path}: {error}") from error
+        converted = {
+            key: _convert(key, value, hints[key]) if key in hints else value
+            for key, value in settings.items()
+        }
+        return TrainingConfig.for_tasks(converted.pop("tasks", ("lj13",)), **converted)
 
     @staticmethod
     def choose(

@@ -24,7 +24,7 @@ def test_value_and_gradient(x, strength):
     potential = FunctionPotential(Quartic(jnp.asarray(strength)))
     seen = potential.observe(jnp.full((4, 1), x))
     np.testing.assert_allclose(seen.energy, 4 * strength * x**4, rtol=1e-12, atol=1e-300)
-    np.testing.assert_allclose(seen.gradient, 4 * strength * x**3, rtol=1e-12)
+    np.testing.assert_allclose(seen.gradient, 4 * strength * x**3, rtol=1e-12, atol=1e-300)
     np.testing.assert_allclose(jnp.sum(seen.atomic_energies), seen.energy, rtol=1e-12)
 
 

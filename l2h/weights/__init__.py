@@ -1,0 +1,38 @@
+"""Trained optimizers that come with the library; cards in l2h/weights/README.md."""
+
+from importlib import resources
+
+from ..io import load as _load, read_metadata
+from ..optimizers import Learned
+from ..training import TrainingConfig
+
+_FOLDER = resources.files(__name__)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the bundled optimizers."""
+    files = (file.name for file in _FOLDER.iterdir())
+    return tuple(sorted(n.removesuffix(".eqx") for n in files if n.endswith(".eqx")))
+
+
+def load(name: str) -> Learned:
+    """Return a bundled optimizer.
+
+    Arguments:
+        name: one of `names()`, or the path of a run's `best.eqx`.
+
+    Raises:
+        ValueError: if there is no such optimizer, or its file is damaged.
+    """
+    if not name.endswith(".eqx"):
+        if name not in names():
+            raise ValueError(
+                f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
+                "path of a run's best.eqx."
+            )
+        with resources.as_file(_FOLDER / f"{name}.eqx") as path:
+            return load(str(path))
+    card = read_metadata(name)
+    if card.get("kind") != "weights":
+        raise ValueError(f"name: {name} holds no weights; give a run's best.eqx.")
+    return _load(name, TrainingConfig.parse(card["config"]).optimizer())[0]

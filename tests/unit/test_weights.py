@@ -1,0 +1,36 @@
+"""Bundled optimizers find what their cards say."""
+
+import jax
+import numpy as np
+import pytest
+
+from l2h import tasks, weights
+from l2h.domains import Domain
+from l2h.evaluation import evaluate
+from l2h.meta import draw_starts
+
+
+def test_every_bundled_optimizer_loads():
+    assert {"lj13", "lj38"} <= set(weights.names())
+    for name in weights.names():
+        assert np.any(np.asarray(weights.load(name).network.weights[-1]) != 0)
+
+
+def test_lj13_finds_the_icosahedron():
+    # Seed 99 was used neither in training nor in choosing weights or horizon.
+    task, key = tasks.get("lj13"), Domain.SEARCH.key(99)
+    starts = draw_starts(task, 25, key, np.dtype("float32"))
+    outcomes = evaluate(weights.load("lj13"), task, starts, 500, key=key)
+    # All of 150 in its card; 22 of 25 are five standard errors below 99 %.
+    assert outcomes.hits.sum() >= 22
+    assert outcomes.polished.min() == pytest.approx(task.reference, abs=1e-5)
+    assert not outcomes.discoveries.any() and outcomes.valid.all()
+    assert jax.numpy.all(outcomes.evaluations[outcomes.direct] == 501)
+
+
+def test_unknown_names_and_other_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="lj13"):
+        weights.load("gold")
+    (tmp_path / "other.eqx").write_text("nonsense")
+    with pytest.raises(ValueError, match="other"):
+        weights.load(str(tmp_path / "other.eqx"))
