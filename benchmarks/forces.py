@@ -2,25 +2,23 @@
 
 import statistics
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from l2h.inits import Harmonic
-from l2h.potentials import AbstractPotential, LennardJones
+from l2h.meta import draw_starts
+from l2h.potentials import AbstractPotential
+from l2h.tasks import Task, get
 
 from .timing import ratio, rounds, shown
 
 BATCH, EVALUATIONS = 256, 20
 
 
-def starts(potential: AbstractPotential, n: int) -> jax.Array:
+def starts(task: Task) -> jax.Array:
     """Return a batch of starts in single precision."""
-    keys = jax.random.split(jax.random.key(0), BATCH)
-    draw = partial(Harmonic(), potential=potential, n=n, dtype=jnp.dtype("float32"))
-    return jax.jit(jax.vmap(lambda key: draw(key)))(keys)
+    return draw_starts(task, BATCH, jax.random.key(0), jnp.dtype("float32"))
 
 
 def repeated(evaluate: Callable[[Any], tuple[Any, Any]], x: jax.Array) -> Callable[[], Any]:
@@ -50,26 +48,36 @@ def jax_md_lennard_jones() -> Callable[[Any], Any] | None:
     )
 
 
+def compare(
+    label: str,
+    x: jax.Array,
+    potential: AbstractPotential,
+    peer: Callable[[Any], Any] | None,
+) -> None:
+    """Print one line: the closed form against the textbook's gradient and a peer's."""
+    contestants = {
+        "closed": repeated(potential.energy_and_gradient, x),
+        "textbook": repeated(jax.value_and_grad(potential.__call__), x),
+    }
+    if peer is not None:
+        contestants["jax-md"] = repeated(jax.value_and_grad(peer), x)
+    seconds = rounds(contestants)
+    rate = BATCH * EVALUATIONS / statistics.median(seconds["closed"])
+    textbook = shown(ratio(seconds["textbook"], seconds["closed"]))
+    other = (
+        shown(ratio(seconds["jax-md"], seconds["closed"])) if peer is not None else "none"
+    )
+    print(f"{label:>9} {rate:14,.0f}   {textbook:26}   {other}", flush=True)
+
+
 def main() -> None:
     """Print the table."""
-    print(f"Lennard-Jones, {BATCH} structures at once, float32, {jax.devices()[0]}")
-    print("atoms  evaluations/s   against grad of textbook     against grad of jax-md")
-    potential = LennardJones()
+    print(f"Energy and gradient, {BATCH} structures at once, float32, {jax.devices()[0]}")
+    print("     case  evaluations/s   against grad of textbook     against grad of jax-md")
     peer = jax_md_lennard_jones()
-    for n in (13, 38, 75):
-        x = starts(potential, n)
-        contestants = {
-            "closed": repeated(potential.energy_and_gradient, x),
-            "textbook": repeated(jax.value_and_grad(potential.__call__), x),
-        }
-        if peer is not None:
-            contestants["jax-md"] = repeated(jax.value_and_grad(peer), x)
-        seconds = rounds(contestants)
-        rate = BATCH * EVALUATIONS / statistics.median(seconds["closed"])
-        columns = [shown(ratio(seconds["textbook"], seconds["closed"]))]
-        columns.append(
-            shown(ratio(seconds["jax-md"], seconds["closed"]))
-            if peer is not None
-            else "jax-md is not installed"
-        )
-        print(f"{n:5d} {rate:14,.0f}   {columns[0]:26}   {columns[1]}", flush=True)
+    for name in ("lj13", "lj38", "lj75"):
+        task = get(name)
+        compare(name, starts(task), task.potential, peer)
+    for name in ("Au38", "Au55", "Ag19Au19"):
+        task = get(name)
+        compare(name, starts(task), task.potential, None)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from l2h.optimizers import GradientDescent, Learned
 from l2h.potentials import LennardJones
 from l2h.rollout import rollout
+from l2h.tasks import get
 
 from .forces import starts
 from .timing import ratio, rounds, shown
@@ -29,7 +30,7 @@ def main() -> None:
     outputs = jnp.zeros_like(learned.network.biases[-1])
     blind = eqx.tree_at(lambda o: o.network, learned, _Constant(outputs), is_leaf=_is_net)
     for n in (13, 38, 75):
-        x = starts(potential, n)[:64]
+        x = starts(get(f"lj{n}"))[:64]
 
         def run(optimizer: Any, x: jax.Array = x) -> Any:
             @eqx.filter_jit
