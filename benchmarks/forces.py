@@ -21,7 +21,9 @@ def starts(task: Task) -> jax.Array:
     return draw_starts(task, BATCH, jax.random.key(0), jnp.dtype("float32"))
 
 
-def repeated(evaluate: Callable[[Any], tuple[Any, Any]], x: jax.Array) -> Callable[[], Any]:
+def repeated(
+    evaluate: Callable[[Any], tuple[Any, Any]], x: jax.Array, count: int = EVALUATIONS
+) -> Callable[[], Any]:
     """Return a program of many evaluations in a row at slowly moving positions."""
 
     @jax.jit
@@ -31,7 +33,7 @@ def repeated(evaluate: Callable[[Any], tuple[Any, Any]], x: jax.Array) -> Callab
             energy, gradient = jax.vmap(evaluate)(x)
             return x - 1e-6 * jnp.clip(gradient, -1, 1), total + energy
 
-        return jax.lax.fori_loop(0, EVALUATIONS, body, (x, jnp.zeros(len(x), x.dtype)))
+        return jax.lax.fori_loop(0, count, body, (x, jnp.zeros(len(x), x.dtype)))
 
     return lambda: run(x)
 

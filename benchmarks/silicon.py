@@ -11,6 +11,7 @@ import numpy as np
 from l2h.potentials import StillingerWeber
 from l2h.tasks import get
 
+from .forces import repeated
 from .timing import ratio, rounds, shown
 
 
@@ -33,7 +34,7 @@ def peer(cell: np.ndarray) -> Any:
     except ImportError:
         return None
     displacement, _ = space.periodic(jnp.asarray(np.diag(cell), jnp.float32))
-    return jax.jit(jax.value_and_grad(energy.stillinger_weber(displacement)))
+    return jax.value_and_grad(energy.stillinger_weber(displacement))
 
 
 def main() -> None:
@@ -41,16 +42,20 @@ def main() -> None:
     print(f"Stillinger-Weber silicon, one structure, float32, {jax.devices()[0]}")
     print("atoms  milliseconds   against grad of jax-md's dense form")
     medians = {}
-    for cells in (2, 3, 4):
+    # Evaluations in a row, so that calls cost nothing; few for what takes half a second.
+    for cells, count, dense in ((2, 50, 50), (3, 20, 2), (4, 10, 0)):
         cell, x = displaced(cells)
-        closed = jax.jit(StillingerWeber.silicon(cell).energy_and_gradient)
-        contestants: dict[str, Any] = {"closed": lambda f=closed, x=x: f(x)}
-        other = peer(cell) if cells < 4 else None  # its triples no longer fit beyond
+        potential = StillingerWeber.silicon(cell)
+        contestants = {"closed": repeated(potential.energy_and_gradient, x[None], count)}
+        other = peer(cell) if dense else None
         if other is not None:
-            contestants["jax-md"] = lambda f=other, x=x: f(x)
-        seconds = rounds(contestants, count=15 if cells == 2 else 5)
-        medians[len(x)] = statistics.median(seconds["closed"])
-        line = shown(ratio(seconds["jax-md"], seconds["closed"])) if other else "not run"
+            contestants["jax-md"] = repeated(other, x[None], dense)
+        seconds = rounds(contestants, count=7)
+        each = [t / count for t in seconds["closed"]]
+        medians[len(x)] = statistics.median(each)
+        line = "not run"
+        if other is not None:
+            line = shown(ratio([t / dense for t in seconds["jax-md"]], each))
         print(f"{len(x):5d} {1e3 * medians[len(x)]:13.3f}   {line}", flush=True)
     exponent = math.log(medians[512] / medians[64]) / math.log(512 / 64)
     print(f"cost grows as n^{exponent:.2f} from 64 to 512 atoms")

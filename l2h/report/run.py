@@ -100,6 +100,11 @@ def table(assessments: list[Assessment]) -> str:
 
 def _remarks(a: Assessment) -> list[str]:
     lines = []
+    if a.task.reference is None:
+        lines.append(
+            f"{a.task.name}: no reference energy is known; success counts, for each row by "
+            "itself, the lowest energy that it found."
+        )
     if a.basin_hopping is not None and a.pays_after is not None:
         lines.append(
             f"{a.task.name}: plain basin hopping {a.basin_hopping:,.0f} evaluations per "

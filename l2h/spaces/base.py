@@ -46,10 +46,13 @@ class Pairs(eqx.Module):
     def sum(self, weights: Float[Array, "m n q"]) -> Float[Array, " n"]:
         """Return `sum_j w_ij` over partners and images, per atom.
 
-        A product with ones: several times faster than a strided sum on a CPU.
+        Where no image takes part, the contraction's own product serves: on a CPU it is
+        faster than a strided sum, or than a product with ones alone, which the compiler
+        would turn into one.
         """
-        n = weights.shape[1]
-        return _product(jnp.ones((1, n), weights.dtype), weights)[0]
+        if self.centred is None:
+            return jnp.sum(weights, axis=(0, 1))[: weights.shape[1]]
+        return self.contract(weights)[1]
 
     def contract(
         self, weights: Float[Array, "m n q"]

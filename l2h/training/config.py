@@ -93,14 +93,18 @@ class TrainingConfig:
     def for_tasks(tasks: Sequence[str], **settings: Any) -> "TrainingConfig":
         """Return the defaults for these tasks, with `settings` on top.
 
-        Larger clusters are granted more steps, as their landscapes need.
+        Larger clusters are granted more steps, as their landscapes need; test functions are
+        given the component-wise network.
 
         Raises:
             ValueError: for an unknown task or setting.
         """
-        largest = max((get(name).n for name in tasks), default=1)
+        problems = [get(name) for name in tasks]
         defaults: dict[str, Any] = {}
-        if largest > 20:
+        if not all(task.potential.space.invariant for task in problems):
+            # Neighbours and centroids mean nothing to a test function.
+            defaults = {"kind": "componentwise"}
+        elif max((task.n for task in problems), default=1) > 20:
             defaults = {"shortest": 250, "longest": 1000, "updates": 400}
         known = {field.name for field in dataclasses.fields(TrainingConfig)}
         if unknown := sorted(set(settings) - known):

@@ -11,5 +11,7 @@ def test_python_of_the_readme_runs(capsys):
     assert blocks
     for block in blocks:
         exec(compile(block, str(README), "exec"), {})
-    adam, learned = (float(line.split()[1]) for line in capsys.readouterr().out.splitlines())
+    adam, learned = (
+        float(line.split()[1]) for line in capsys.readouterr().out.splitlines()
+    )
     assert learned < adam - 5
