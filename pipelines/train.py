@@ -77,7 +77,9 @@ def main(
     assessments = assess(chosen, optimizer, rows[-1]["evaluations"], note=print)
     paths = write_results(run.path, assessments, rows)
     print(f"\n{table(assessments)}\n")
-    print("\n".join(str(path) for path in [run.best, *paths]))
+    # A run stopped before its first validation has weights in its checkpoint only.
+    weights = run.best if run.best.exists() else run.checkpoint
+    print("\n".join(str(path) for path in [weights, *paths]))
 
 
 if __name__ == "__main__":
