@@ -72,7 +72,7 @@ class Trainer(eqx.Module):
     Arguments:
         strategy: proposes members and learns from their losses.
         objective: turns rollouts into losses.
-        tasks: what is searched; each is compiled once.
+        tasks: what is searched; one program evaluates a chunk on all of them.
         copies: starts per task and update, shared by all members.
         chunk: members evaluated at once on one device.
         devices: how many local devices share the chunks.

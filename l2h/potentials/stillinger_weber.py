@@ -208,6 +208,6 @@ def _ends(moment: Float[Array, " n"], sign: int) -> Float[Array, "1 n q"]:
 
 
 def _sum(weights: Float[Array, "m n q"]) -> Float[Array, " n"]:
-    # Unlike a product with ones (`Pairs.sum`), a reduction fuses with the making of its
-    # many different weights: two to ten times faster here.
+    # Unlike the product that `Pairs.sum` makes in free space, a reduction fuses with the
+    # making of its many different weights: two to ten times faster here.
     return jnp.sum(weights, axis=(0, 1))[: weights.shape[1]]

@@ -17,17 +17,15 @@ from .folder import RunFolder
 Row = dict[str, Any]
 
 
-def validate(
-    config: TrainingConfig, optimizer: AbstractOptimizer, steps: int | None = None
-) -> list[Outcomes]:
-    """Evaluate on validation starts, one entry per task."""
+def validate(config: TrainingConfig, optimizer: AbstractOptimizer) -> list[Outcomes]:
+    """Evaluate on validation starts at the longest horizon, one entry per task."""
     key = Domain.VALIDATION.key(config.seed)
     return [
         evaluate(
             optimizer,
             task,
             draw_starts(task, config.validation_starts, key, config.dtype),
-            config.longest if steps is None else steps,
+            config.longest,
             key=key,
         )
         for task in config.problems()
@@ -76,9 +74,10 @@ def train(
     state = trainer.strategy.init(config.optimizer(), config.seed)
     state = folder.load_checkpoint(state)
     folder.rewind(int(state.update))
-    validated = [row for row in folder.rows() if "validation/success" in row]
+    rows = folder.rows()
+    validated = [row for row in rows if "validation/success" in row]
     best = max(map(_score, validated), default=(-math.inf, -math.inf))
-    evaluations = max((row["evaluations"] for row in folder.rows()), default=0)
+    evaluations = max((row["evaluations"] for row in rows), default=0)
     started = time.monotonic()
 
     while int(state.update) < config.updates:
