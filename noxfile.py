@@ -46,6 +46,35 @@ def train(session: nox.Session) -> None:
 
 
 @nox.session
+def evaluate(session: nox.Session) -> None:
+    """Compare optimizers: `-- lj13 --optimizers adam,bh-plain,lj13@50 --budget 1000`."""
+    session.install("-e", ".[run]")
+    session.run("python", "-m", "pipelines.evaluate", *session.posargs)
+
+
+@nox.session
+def tune(session: nox.Session) -> None:
+    """Tune baselines, by a grid and by learning: `-- lj13 --optimizers adam,fire`."""
+    session.install("-e", ".[run]")
+    session.run("python", "-m", "pipelines.tune", *session.posargs)
+
+
+@nox.session
+def strategies(session: nox.Session) -> None:
+    """Compare meta-training strategies: `-- --quick` for a first look."""
+    session.install("-e", ".[run]")
+    session.run("python", "-m", "pipelines.strategies", *session.posargs)
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Run other programs' searches beside ours; those that do not install are named."""
+    session.install("-e", ".[run,md]")
+    session.install("pele", success_codes=[0, 1])
+    session.run("python", "-m", "pipelines.peers", *session.posargs)
+
+
+@nox.session
 def verify(session: nox.Session) -> None:
     """Compare numbers with closed forms and independent codes: `-- --quick` for CI."""
     session.install("-e", ".[run,md]")

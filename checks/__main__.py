@@ -18,10 +18,11 @@ from . import (  # noqa: F401  (importing a group enters its checks)
     meta,
     minima,
     parity,
+    search,
 )
 from .base import REGISTRY, Context, Row, Skip
 
-ORDER = ("errata", "forces", "consistency", "minima", "parity", "meta")
+ORDER = ("errata", "forces", "consistency", "minima", "parity", "search", "meta")
 WIDTHS = (68, 16, 16, 9, 4)
 REPORT = Path(__file__).with_name("report.json")
 

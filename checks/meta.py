@@ -1,17 +1,21 @@
-"""Estimators of the meta-gradient against closed forms."""
+"""Meta-strategies against closed forms."""
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.tree_util import Partial
+from scipy.stats import norm
 
-from l2h.meta import NormalizedES, flatten
+from l2h.meta import ES, ESMC, GA, NormalizedES, flatten
+from l2h.meta.antithetic import AbstractAntithetic
 from l2h.optimizers import Adam
 
-from .base import Context, Row, check, close, large
+from .base import Context, Row, check, close, large, small
 
 SIGMA, PAIRS, REPEATS = 0.1, 4096, 25
 # So rarely is a correct estimator further away: about once in 10^8.
@@ -19,7 +23,7 @@ SIGMAS = 6.0
 
 
 def estimates(
-    strategy: NormalizedES, losses: Callable[[jax.Array], jax.Array]
+    strategy: AbstractAntithetic, losses: Callable[[jax.Array], jax.Array]
 ) -> np.ndarray:
     """Return sigma times the estimate at theta = 0, for independent seeds.
 
@@ -34,7 +38,7 @@ def estimates(
 
 @eqx.filter_jit
 def estimate(
-    strategy: NormalizedES, losses: Callable[[jax.Array], jax.Array], seed: jax.Array
+    strategy: AbstractAntithetic, losses: Callable[[jax.Array], jax.Array], seed: jax.Array
 ) -> jax.Array:
     """Return sigma times one estimate; compiled once for each kind of loss."""
     state = strategy.init(Adam(), 0)
@@ -87,6 +91,87 @@ def quadratic(context: Context) -> Iterator[Row]:
         drawn = estimates(NormalizedES(pairs=PAIRS, sigma=SIGMA, clip=clip), losses)
         goal = math.erf(clip / math.sqrt(2))
         yield projected(f"clipped at {clip}: along", drawn, first, goal, source)
+
+
+@check("meta")
+def plain_and_clipped(context: Context) -> Iterator[Row]:
+    first, across = targets()
+    source = f"closed form, {SIGMAS:.0f} standard errors of {REPEATS} seeds"
+
+    def bowl(members: jax.Array) -> jax.Array:
+        return 0.5 * jnp.sum((members + 3.0 * first) ** 2, axis=1)[:, None]
+
+    drawn = estimates(ES(pairs=PAIRS, sigma=SIGMA), bowl) / SIGMA
+    yield projected("ES, quadratic: along the gradient", drawn, first, 3.0, source)
+    yield projected("ES, quadratic: across it", drawn, across, 0.0, source)
+
+    # With L = x^2 / 2 along one direction, a pair gains where 0 < -z < c = 2 x / sigma.
+    def parabola(x: jax.Array, members: jax.Array) -> jax.Array:
+        return 0.5 * ((members @ first + x) ** 2)[:, None]
+
+    for x in (10 * SIGMA, 0.5 * SIGMA):
+        c = 2 * x / SIGMA
+        squares = norm.cdf(c) - 0.5 - c * norm.pdf(c)
+        cubes = 2 * norm.pdf(0) - (c**2 + 2) * norm.pdf(c)
+        drawn = estimates(
+            ESMC(pairs=PAIRS, sigma=SIGMA), Partial(parabola, jnp.asarray(x))
+        ) / (SIGMA * x)
+        goal = squares - 0.5 * SIGMA / x * cubes
+        name = f"ESMC, parabola at {x / SIGMA:g} sigma: share of the slope"
+        yield projected(name, drawn, first, goal, source)
+
+
+@check("meta")
+def explosion(context: Context) -> Iterator[Row]:
+    first, _ = targets()
+
+    def exploding(size: jax.Array, members: jax.Array) -> jax.Array:
+        return (members @ first).at[5].add(size.astype(members.dtype))[:, None]
+
+    def losses(size: float) -> Callable[[jax.Array], jax.Array]:
+        return Partial(exploding, jnp.asarray(size))
+
+    # A weight of at most `clip` for one pair of m, times a direction of about unit length.
+    few = 64
+    for kind, bound in ((ESMC, 10 * SIGMA / few), (NormalizedES, 4.0)):
+        strategy = kind(pairs=few, sigma=SIGMA)
+        quiet, loud = (estimates(strategy, losses(size)) for size in (0.0, 1e30))
+        yield small(
+            f"{kind.__name__}: change of sigma g by a member at 1e30",
+            np.max(np.linalg.norm(loud - quiet, axis=1)),
+            bound,
+            "no pair weighs more than its clip",
+        )
+    changed = estimates(ES(pairs=few, sigma=SIGMA), losses(1e12))
+    yield large(
+        "control: the same of ES, by a member at 1e12",
+        np.min(np.linalg.norm(changed, axis=1)),
+        1e6,
+        "plain differences are not bounded",
+    )
+
+
+@check("meta")
+def elites(context: Context) -> Iterator[Row]:
+    def valley(x: jax.Array) -> jax.Array:
+        return (1 - x[..., 0]) ** 2 + 10 * (x[..., 1] - x[..., 0] ** 2) ** 2
+
+    strategy = GA(members=32, parents=8, elites=2, sigma=SIGMA)
+    state = strategy.init(Adam(), 0)
+
+    @jax.jit
+    def run(state: Any) -> jax.Array:
+        def body(state: Any, _: None) -> tuple[Any, jax.Array]:
+            losses = valley(strategy.ask(state))[:, None, None]
+            after, _ = strategy.tell(state, losses)
+            return after, valley(after.theta)
+
+        return jax.lax.scan(body, state, length=200)[1]
+
+    curve = np.asarray(run(state), float)
+    worse = max(0.0, float(np.max(np.diff(curve))))
+    yield small("GA: largest rise on fixed starts", worse, 0.0, "elites are kept")
+    yield small("GA: loss after 200 generations", curve[-1], 1e-2, "minimum at zero")
 
 
 @check("meta")

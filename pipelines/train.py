@@ -3,6 +3,7 @@
 nox -s train -- lj13
 nox -s train -- lj38 --minutes 20
 nox -s train -- lj13,lj19,lj38 --updates 400 --seed 1
+nox -s train -- lj-family --warm-start lj38
 nox -s train -- --config my.toml
 nox -s train -- --resume runs/lj13-seed0
 """
@@ -10,10 +11,12 @@ nox -s train -- --resume runs/lj13-seed0
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import jax
 import tyro
+
+from pipelines.launch import launch, several
 
 
 def main(
@@ -21,52 +24,96 @@ def main(
     /,
     *,
     config: Path | None = None,
+    strategy: Literal["normalized-es", "es", "esmc", "ga"] | None = None,
+    warm_start: str | None = None,
     updates: int | None = None,
     minutes: float | None = None,
     seed: int | None = None,
     resume: Path | None = None,
     folder: Path | None = None,
+    memory: float | None = None,
     devices: int = os.cpu_count() or 1,
+    coordinator: str | None = None,
+    process: int | None = None,
+    processes: int | None = None,
     x64: bool = False,
 ) -> None:
     """Train a learned optimizer and examine it against Adam on 150 held-out starts.
 
     Args:
-        tasks: Names of tasks, joined by commas; lj13 if nothing else is said.
+        tasks: A family or names of tasks, joined by commas; lj13 if nothing else is said.
         config: A TOML file of settings, such as a run's config.toml.
+        strategy: How the weights are searched.
+        warm_start: Trained weights to begin with: a bundled name, or a run's best.eqx.
         updates: Length of the schedule, in meta-updates.
         minutes: Stop after this time at the latest; go on later with --resume.
         seed: Determines weights, noise and all starts.
         resume: Folder of a run to go on with; its settings are kept.
         folder: Where to write; a new folder under runs/ by default.
+        memory: MiB that a device may use for a part of the population.
         devices: Devices that share the work; processor cores, if there is no accelerator.
+        coordinator: ADDRESS:PORT of the first of several processes.
+        process: Number of this process, from 0.
+        processes: How many there are. Under SLURM, all three are found by themselves.
         x64: Train in double precision.
     """
     # Before anything else touches JAX: polished energies are in double precision, and
     # each core of a processor counts as a device of its own.
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    from l2h import weights
+    from l2h.meta import count, processes as together
     from l2h.report import Progress, table, write_results
     from l2h.training import RunFolder, TrainingConfig, assess, check, train
 
-    given = {"updates": updates, "seed": seed, "precision": "float64" if x64 else None}
+    given = {
+        "strategy": strategy,
+        "warm_start": warm_start,
+        "updates": updates,
+        "seed": seed,
+        "precision": "float64" if x64 else None,
+    }
     settings = {name: value for name, value in given.items() if value is not None}
+    if several(sys.argv[1:]):
+        together.start(coordinator, process, processes)
     if resume is not None:
-        if tasks or config or folder or settings:
+        if tasks or config or folder or settings or memory:
             raise ValueError(
                 f"resume: {resume} keeps the settings it was started with; give --minutes "
-                "and --devices only, or start another run."
+                "and where to run only, or start another run."
             )
         run, chosen = RunFolder.open(resume)
+        trainer = check(chosen, minutes, devices)
     else:
         chosen = TrainingConfig.choose(tasks, config, settings)
-        check(chosen, minutes, devices)  # before anything is written
-        run = RunFolder.create(folder or RunFolder.fresh(chosen), chosen)
-    print(f"run folder: {run.path}")
+        chosen = chosen if memory is None else chosen.within(memory)
+        trainer = check(chosen, minutes, devices)  # before anything is written
+        begin = chosen.warm_start and weights.load(chosen.warm_start)
+        run = RunFolder(folder or RunFolder.fresh(chosen))
+        if together.index() == 0:
+            run = RunFolder.create(run.path, chosen)
+            if begin:
+                run.save_start(chosen.prepared(begin))
+    leads = together.index() == 0
+    if leads:
+        needed = trainer.memory(count(chosen.optimizer())) / 2**20
+        print(f"run folder: {run.path}")
+        print(
+            f"processes: {together.count()}, devices of each: {devices}; chunks: "
+            f"{trainer.chunks} of {trainer.width} members, about "
+            f"{needed:,.1f} MiB on a device"
+        )
 
+    course = train(chosen, run, minutes=minutes, devices=devices)
+    if not leads:
+        for _ in course:
+            pass
+        together.finish()
+        return
     progress = Progress(chosen.updates, len(run.rows()))
-    for _ in progress.follow(train(chosen, run, minutes=minutes, devices=devices)):
+    for _ in progress.follow(course):
         pass
+    together.finish()
     rows = run.rows()
     if rows[-1]["update"] < chosen.updates:
         print(
@@ -78,13 +125,21 @@ def main(
     paths = write_results(run.path, assessments, rows)
     print(f"\n{table(assessments)}\n")
     # A run stopped before its first validation has weights in its checkpoint only.
-    weights = run.best if run.best.exists() else run.checkpoint
-    print("\n".join(str(path) for path in [weights, *paths]))
+    best = run.best if run.best.exists() else run.checkpoint
+    print("\n".join(str(path) for path in [best, *paths]))
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run `main` as the command line asks; wrong input ends in words, not in a traceback."""
     try:
         tyro.cli(main)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    if several(sys.argv[1:]):
+        launch(command)
+    else:
+        command()

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
-from ..optimizers import AbstractOptimizer, quench
+from ..optimizers import AbstractOptimizer, Quench, quench
+from ..potentials import AbstractPotential
 from ..rollout import rollout
 from ..tasks import TOLERANCE, Task
 from .statistics import Interval, cost_per_hit, success_rate
@@ -81,7 +82,7 @@ class Outcomes(eqx.Module):
     @property
     def per_hit(self) -> Interval:
         """Evaluations per hit, restarts and quenches included."""
-        return cost_per_hit(int(self.evaluations.sum()), int(self.hits.sum()), self.runs)
+        return cost_per_hit(self.evaluations, self.hits)
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers that are reported, as plain Python."""
@@ -121,8 +122,13 @@ def _search(
 
 
 @eqx.filter_jit
-def _polish(task: Task, positions: Float[Array, "b n d"], tolerance: Float[Array, ""]):
-    return jax.vmap(partial(quench, task.potential, tolerance=tolerance))(positions)
+def polish(
+    potential: AbstractPotential,
+    positions: Float[Array, "b n d"],
+    tolerance: Float[Array, ""],
+) -> Quench:
+    """Quench structures, one entry each."""
+    return jax.vmap(partial(quench, potential, tolerance=tolerance))(positions)
 
 
 def evaluate(
@@ -163,7 +169,9 @@ def evaluate(
         found, best, valid = _search(
             optimizer, task, jnp.asarray(starts)[index], jnp.asarray(steps), keys
         )
-        relaxed = _polish(task, best.astype(double), jnp.asarray(tolerance, double))
+        relaxed = polish(
+            task.potential, best.astype(double), jnp.asarray(tolerance, double)
+        )
         kept = min(CHUNK, len(starts) - first)
         columns.append(
             [

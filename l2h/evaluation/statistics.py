@@ -3,7 +3,9 @@
 import math
 from typing import NamedTuple
 
-from scipy.special import betaincinv
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.special import betaincinv, stdtrit
 
 
 class Interval(NamedTuple):
@@ -29,15 +31,54 @@ def success_rate(hits: int, runs: int) -> Interval:
     return Interval(hits / runs, low, high)
 
 
-def cost_per_hit(evaluations: int, hits: int, runs: int) -> Interval:
-    """Return evaluations per hit: all that was spent over the number of hits.
+def cost_per_hit(
+    spent: Float[np.ndarray, " b"] | Int[np.ndarray, " b"], hit: Bool[np.ndarray, " b"]
+) -> Interval:
+    r"""Return what one hit costs: all that was spent over the number of hits.
 
-    The interval is that of the success rate; infinite where no run has hit.
+    \[ \sum_i c_i / \sum_i h_i \]
+
+    Arguments:
+        spent: cost c of each run: until its hit if it stops there, else until its end.
+        hit: which runs have hit.
+
+    Returns:
+        The ratio, infinite without any hit, with the wider of two intervals: that of the
+        success rate, which is exact where hits are few, and that of the scatter of costs
+        (the logarithm of the ratio, linearised, Student's t), which rules where nearly all
+        runs hit.
+
+    Raises:
+        ValueError: if there are no runs.
     """
+    runs, hits = len(hit), int(np.sum(hit))
+    if runs < 1:
+        raise ValueError("hit: no runs given; a cost needs at least one.")
+    total = float(np.sum(spent))
     rate = success_rate(hits, runs)
-    mean = evaluations / runs
+    value = total / hits if hits else math.inf
+    low = total / runs / rate.high
+    high = total / runs / rate.low if hits else math.inf
+    if hits and runs > 1:
+        deviations = spent * (runs / total) - hit * (runs / hits)
+        error = float(np.std(deviations, ddof=1)) / math.sqrt(runs)
+        factor = math.exp(float(stdtrit(runs - 1, 0.975)) * error)
+        low, high = min(low, value / factor), max(high, value * factor)
+    return Interval(value, low, high)
 
-    def over(rate: float) -> float:
-        return mean / rate if rate > 0 else math.inf
 
-    return Interval(over(rate.value), over(rate.high), over(rate.low))
+def hit_curve(
+    at: Float[np.ndarray, " b"] | Int[np.ndarray, " b"],
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """Return the fraction of runs that have hit after x evaluations, at its steps.
+
+    Arguments:
+        at: evaluations of each run at its first hit; infinite where there was none.
+
+    Returns:
+        The distinct finite values of `at` in order, and the fraction of runs that had hit
+        by each of them.
+    """
+    values = np.asarray(at, float)
+    steps, counts = np.unique(values[np.isfinite(values)], return_counts=True)
+    return steps, np.cumsum(counts) / len(values)

@@ -1,5 +1,6 @@
 """Random starts without overlaps."""
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -30,9 +31,11 @@ class Harmonic(AbstractInit):
         at a smallest distance near 0.6; the default reaches the diameter.
     """
 
-    box: Uniform = Uniform()
+    box: Uniform = eqx.field(default_factory=Uniform)
     diameter: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
-    relaxer: AbstractOptimizer = GradientDescent(0.05)
+    relaxer: AbstractOptimizer = eqx.field(
+        default_factory=partial(GradientDescent, 0.05)
+    )
     steps: int = eqx.field(static=True, default=200)
 
     def __check_init__(self) -> None:

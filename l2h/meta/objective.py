@@ -1,5 +1,7 @@
 """What meta-training minimises: the outcome of rollouts, made comparable."""
 
+from typing import Literal
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,9 @@ from .._leaves import as_array, concrete, require_positive
 from ..optimizers import AbstractOptimizer
 from ..potentials import AbstractPotential
 from ..rollout import rollout
+
+Horizons = Literal["draw", "grow"]
+Scaling = Literal["energy", "spread"]
 
 
 class Objective(eqx.Module):
@@ -23,12 +28,18 @@ class Objective(eqx.Module):
         best: weight of the lowest energy.
         mean_best: weight of the time average of the lowest energy so far, which pays for
             early success.
-        shortest, longest: horizons are drawn log-uniformly between these numbers of
-            steps, one draw per update, so that one optimizer anneals to any budget.
+        quantile: of the losses over starts; 0.1 asks for a lucky start in ten, 0.9 for
+            reliability. The mean over starts if None.
+        shortest, longest: range of horizons, in steps; equal for a fixed one.
+        horizons: "draw" draws one log-uniformly per update, so that one optimizer
+            anneals to any budget; "grow" goes linearly from the shortest to the longest.
+        scaling: "energy" leaves losses in natural energies; "spread" shifts and divides
+            those of each task by their median and interquartile range over the
+            population, which gives all tasks the same say without knowing their minima.
 
     Raises:
-        ValueError: if all weights vanish, one is negative, or the horizons are not
-            ordered positive numbers.
+        ValueError: if all weights vanish, one is negative, the quantile is no fraction,
+            or the horizons are not ordered positive numbers.
     """
 
     final: Float[Array, ""] = eqx.field(converter=as_array, default=0.5)
@@ -36,6 +47,9 @@ class Objective(eqx.Module):
     mean_best: Float[Array, ""] = eqx.field(converter=as_array, default=0.0)
     shortest: Float[Array, ""] = eqx.field(converter=as_array, default=500.0)
     longest: Float[Array, ""] = eqx.field(converter=as_array, default=500.0)
+    quantile: Float[Array, ""] | None = eqx.field(converter=as_array, default=None)
+    horizons: Horizons = eqx.field(static=True, default="draw")
+    scaling: Scaling = eqx.field(static=True, default="energy")
 
     def __check_init__(self) -> None:
         require_positive(shortest=self.shortest, longest=self.longest)
@@ -49,13 +63,26 @@ class Objective(eqx.Module):
                 raise ValueError(f"{name}: {weight} given; weights must not be negative.")
         if all(weight is not None and weight == 0 for weight in known.values()):
             raise ValueError(f"weights: {', '.join(names)} all vanish; raise one.")
+        quantile = concrete(self.quantile)
+        if quantile is not None and not 0 <= quantile <= 1:
+            raise ValueError(f"quantile: {quantile} given; it must lie in [0, 1].")
 
-    def horizon(self, key: PRNGKeyArray) -> Int[Array, ""]:
-        """Draw the number of steps of one update."""
-        low, high = jnp.log(self.shortest), jnp.log(self.longest)
-        position = jax.random.uniform(key, (), low.dtype)
-        drawn = jnp.exp(low + (high - low) * position)
-        return jnp.round(drawn).astype(jnp.int32)
+    def horizon(
+        self, key: PRNGKeyArray, progress: Float[Array, ""] | float = 0.0
+    ) -> Int[Array, ""]:
+        """Return the number of steps of one update.
+
+        Arguments:
+            key: for "draw".
+            progress: fraction of the training schedule that is done, for "grow".
+        """
+        if self.horizons == "grow":
+            done = jnp.clip(jnp.asarray(progress, self.longest.dtype), 0, 1)
+            steps = self.shortest + (self.longest - self.shortest) * done
+        else:
+            low, high = jnp.log(self.shortest), jnp.log(self.longest)
+            steps = jnp.exp(low + (high - low) * jax.random.uniform(key, (), low.dtype))
+        return jnp.round(steps).astype(jnp.int32)
 
     def loss(
         self,
@@ -76,3 +103,22 @@ class Objective(eqx.Module):
             + self.mean_best.astype(dtype) * state.mean_best
         )
         return mixed / potential.scale.energy.astype(dtype), state.valid
+
+    def compare(self, losses: Float[Array, "q t c"]) -> Float[Array, "q t _"]:
+        """Return what a strategy is told: losses reduced over starts and scaled by task.
+
+        Arguments:
+            losses: of members on tasks from starts, in natural energies.
+
+        Returns:
+            One value per member, task and start; one start only, if a quantile over
+            starts was asked for.
+        """
+        if self.quantile is not None:
+            level = self.quantile.astype(losses.dtype)
+            losses = jnp.quantile(losses, level, axis=2, keepdims=True)
+        if self.scaling == "spread":
+            levels = jnp.asarray([0.25, 0.5, 0.75], losses.dtype)
+            low, middle, high = jnp.quantile(losses, levels, axis=(0, 2), keepdims=True)
+            losses = (losses - middle) / jnp.where(high > low, high - low, 1)
+        return losses

@@ -1,5 +1,6 @@
 """One meta-update, as a pure function: ask, evaluate, tell."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,12 +10,32 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
 
+from .._leaves import as_array, require_positive
 from ..domains import Domain
-from ..optimizers import AbstractOptimizer
+from ..inits import AbstractInit
+from ..potentials import AbstractPotential
 from ..tasks import Task
+from . import processes
 from .base import AbstractMetaStrategy, MetaState
 from .coordinates import assemble
 from .objective import Objective
+
+
+# Numbers held at once while a chunk is evaluated: per pair of atoms, per structure besides
+# (network, features), per weight of a member. Fitted to what XLA allocates on processors.
+PER_PAIR, PER_STRUCTURE, PER_WEIGHT = 6, 3000, 2
+
+
+def _starts(
+    init: AbstractInit,
+    potential: AbstractPotential,
+    n: int,
+    copies: int,
+    key: PRNGKeyArray,
+    dtype: Any,
+) -> Float[Array, "c n d"]:
+    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(copies))
+    return jax.vmap(lambda k: init(k, potential, n, dtype))(keys)
 
 
 @eqx.filter_jit
@@ -22,61 +43,48 @@ def draw_starts(
     task: Task, copies: int, key: PRNGKeyArray, dtype: Any
 ) -> Float[Array, "c n d"]:
     """Draw starts of a task; start number i depends on the key and i alone."""
-    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(copies))
-    return jax.vmap(lambda k: task.init(k, task.potential, task.n, dtype))(keys)
+    return _starts(task.init, task.potential, task.n, copies, key, dtype)
 
 
-def chunk_losses(
-    objective: Objective,
-    template: AbstractOptimizer,
-    members: Float[Array, "q p"],
-    task: Task,
-    starts: Float[Array, "c n d"],
-    horizon: Int[Array, ""],
-    key: PRNGKeyArray,
-) -> tuple[Float[Array, "q c"], Bool[Array, "q c"]]:
-    """Return loss and validity of every member from every start."""
-
-    def one(theta: Float[Array, " p"], start: Float[Array, "n d"], copy: Int[Array, ""]):
-        return objective.loss(
-            assemble(template, theta),
-            task.potential,
-            start,
-            horizon,
-            key=jax.random.fold_in(key, copy),
-        )
-
-    over_starts = jax.vmap(one, in_axes=(None, 0, 0))
-    over_members = jax.vmap(over_starts, in_axes=(0, None, None))
-    return over_members(members, starts, jnp.arange(len(starts)))
+def alike(tasks: tuple[Task, ...]) -> tuple[tuple[int, ...], ...]:
+    """Group tasks by what one compilation serves: the same number of atoms and the same
+    kinds of potential and start, whatever their numbers. Alloys of one size are alike."""
+    groups: dict[Any, list[int]] = {}
+    for i, task in enumerate(tasks):
+        arrays, rest = eqx.partition((task.potential, task.init), eqx.is_array)
+        shapes = tuple((x.shape, x.dtype) for x in jax.tree.leaves(arrays))
+        structure = jax.tree.structure(arrays)
+        kind = (task.n, structure, shapes, tuple(jax.tree.leaves(rest)))
+        groups.setdefault(kind, []).append(i)
+    return tuple(tuple(group) for group in groups.values())
 
 
 class Request(eqx.Module):
-    """All that is needed to evaluate the population of one update."""
+    """All that is needed, besides the state, to evaluate the population of one update."""
 
     horizon: Int[Array, ""]
-    chunks: Float[Array, "r k p"]
-    """Members as vectors, the last chunk filled up with copies of the last member."""
-    starts: tuple[Float[Array, "c _ _"], ...]
-    """Per task."""
-    keys: UInt32[Array, "t w"]
-    """Data of the keys for stochastic optimizers, per task."""
+    starts: tuple[Float[Array, "_ c _ _"], ...]
+    """Per group of alike tasks, task by task."""
+    keys: tuple[UInt32[Array, "_ w"], ...]
+    """Data of the keys for stochastic optimizers, likewise."""
 
 
 class Trainer(eqx.Module):
-    """A meta-strategy, an objective and tasks, composed into one pure update.
+    """A meta-strategy, an objective and tasks, composed into one update.
 
-    Members are evaluated in chunks of constant shape, the last one padded; devices
-    receive whole chunks. Results therefore do not depend on the number of devices.
+    Members are evaluated in chunks of constant shape, the last one filled up; devices
+    and processes receive whole chunks, and only losses travel between them. Results
+    therefore depend on neither number.
 
     Arguments:
         strategy: proposes members and learns from their losses.
         objective: turns rollouts into losses.
         tasks: what is searched; one program evaluates a chunk on all of them.
         copies: starts per task and update, shared by all members.
-        chunk: members evaluated at once on one device.
-        devices: how many local devices share the chunks.
+        chunk: members evaluated at once on one device, at most.
+        devices: how many local devices of each process share its chunks.
         precision: floating-point type of starts and rollouts.
+        updates: length of the schedule, for horizons that grow.
 
     Raises:
         ValueError: if a count is not positive, no task is given, or there are more
@@ -90,6 +98,7 @@ class Trainer(eqx.Module):
     chunk: int = eqx.field(static=True, default=16)
     devices: int = eqx.field(static=True, default=1)
     precision: str = eqx.field(static=True, default="float32")
+    updates: Float[Array, ""] = eqx.field(converter=as_array, default=250.0)
 
     def __check_init__(self) -> None:
         for name in ("copies", "chunk", "devices"):
@@ -97,6 +106,7 @@ class Trainer(eqx.Module):
                 raise ValueError(
                     f"{name}: {getattr(self, name)} given; it must be at least 1."
                 )
+        require_positive(updates=self.updates)
         if not self.tasks:
             raise ValueError("tasks: none given; name at least one, such as lj13.")
         if self.devices > jax.local_device_count():
@@ -105,54 +115,125 @@ class Trainer(eqx.Module):
                 "ask for fewer."
             )
 
+    @property
+    def chunks(self) -> int:
+        """Number of chunks of the population."""
+        return -(-self.strategy.population // self.chunk)
+
+    @property
+    def width(self) -> int:
+        """Members per chunk: as even as possible, so that little is filled up."""
+        return -(-self.strategy.population // self.chunks)
+
     def evaluations(self, horizon: int) -> int:
         """Return the energy-and-gradient evaluations of one update of this horizon."""
         rollouts = self.strategy.population * self.copies * len(self.tasks)
         return rollouts * (horizon + 1)
 
+    def memory(self, weights: int) -> int:
+        """Estimated bytes that a device needs while it evaluates a chunk.
+
+        Tasks are evaluated one after the other, so the largest counts.
+
+        Arguments:
+            weights: number of trainable numbers, see `l2h.meta.count`.
+        """
+        largest = 0
+        for task in self.tasks:
+            space = task.potential.space
+            shape = jax.ShapeDtypeStruct((task.n, space.dimension), self.precision)
+            largest = max(largest, eqx.filter_eval_shape(space.pairs, shape).squared.size)
+        structures = self.copies * (PER_PAIR * largest + PER_STRUCTURE)
+        itemsize = jnp.dtype(self.precision).itemsize
+        return self.width * (structures + PER_WEIGHT * weights) * itemsize
+
+    def _mapped(self, one: Callable[..., Any], group: tuple[int, ...], *arguments: Any):
+        """Map `one(potential, init, *arguments)` over alike tasks, one after the other."""
+        split = [
+            eqx.partition((self.tasks[i].potential, self.tasks[i].init), eqx.is_array)
+            for i in group
+        ]
+        stacked = jax.tree.map(lambda *x: jnp.stack(x), *[arrays for arrays, _ in split])
+        rest = split[0][1]
+
+        def apply(element: Any) -> Any:
+            arrays, others = element
+            return one(*eqx.combine(arrays, rest), *others)
+
+        return jax.lax.map(apply, (stacked, arguments))
+
     @eqx.filter_jit
     def ask(self, state: MetaState) -> Request:
-        """Draw horizon, members and starts of the next update."""
+        """Draw horizon and starts of the next update."""
         horizon = self.objective.horizon(
-            jax.random.fold_in(Domain.HORIZON.key(state.seed), state.update)
+            jax.random.fold_in(Domain.HORIZON.key(state.seed), state.update),
+            state.update.astype(self.updates.dtype) / self.updates,
         )
         update = jax.random.fold_in(Domain.TRAIN.key(state.seed), state.update)
-        keys = [jax.random.fold_in(update, i) for i in range(len(self.tasks))]
-        starts = tuple(
-            draw_starts(task, self.copies, key, jnp.dtype(self.precision))
-            for task, key in zip(self.tasks, keys, strict=True)
-        )
-        members = self.strategy.ask(state)
-        padding = -len(members) % self.chunk
-        chunks = jnp.pad(members, [(0, padding), (0, 0)], mode="edge")
-        return Request(
-            horizon=horizon,
-            chunks=chunks.reshape(-1, self.chunk, members.shape[1]),
-            starts=starts,
-            keys=jnp.stack([jax.random.key_data(key) for key in keys]),
-        )
+        dtype = jnp.dtype(self.precision)
+        starts, keys = [], []
+        for group in alike(self.tasks):
+            own = jax.vmap(partial(jax.random.fold_in, update))(jnp.asarray(group))
+            n = self.tasks[group[0]].n
+            starts.append(
+                self._mapped(
+                    lambda potential, init, key, n=n: _starts(
+                        init, potential, n, self.copies, key, dtype
+                    ),
+                    group,
+                    own,
+                )
+            )
+            keys.append(jax.random.key_data(own))
+        return Request(horizon=horizon, starts=tuple(starts), keys=tuple(keys))
 
     @eqx.filter_jit
     def evaluate(
-        self, template: AbstractOptimizer, request: Request, chunk: Int[Array, ""]
+        self, state: MetaState, request: Request, chunk: Int[Array, ""]
     ) -> tuple[Float[Array, "k t c"], Bool[Array, "k t c"]]:
         """Return losses and validity of the members of one chunk."""
-        results = [
-            chunk_losses(
-                self.objective,
-                template,
-                request.chunks[chunk],
-                task,
-                starts,
-                request.horizon,
-                jax.random.wrap_key_data(key),
+        # The last chunk is filled up with copies of the last member.
+        index = chunk * self.width + jnp.arange(self.width, dtype=chunk.dtype)
+        index = jnp.minimum(index, self.strategy.population - 1)
+        members = jax.vmap(partial(self.strategy.member, state))(index)
+
+        def on_task(
+            potential: AbstractPotential,
+            _: AbstractInit,
+            starts: Float[Array, "c n d"],
+            key: UInt32[Array, " w"],
+        ) -> tuple[Float[Array, "k c"], Bool[Array, "k c"]]:
+            keys = jax.vmap(partial(jax.random.fold_in, jax.random.wrap_key_data(key)))(
+                jnp.arange(self.copies)
             )
-            for task, starts, key in zip(
-                self.tasks, request.starts, request.keys, strict=True
+
+            def one(
+                theta: Float[Array, " p"], start: Float[Array, "n d"], own: PRNGKeyArray
+            ):
+                return self.objective.loss(
+                    assemble(state.template, theta),
+                    potential,
+                    start,
+                    request.horizon,
+                    key=own,
+                )
+
+            over_starts = jax.vmap(one, in_axes=(None, 0, 0))
+            return jax.vmap(over_starts, in_axes=(0, None, None))(members, starts, keys)
+
+        groups = alike(self.tasks)
+        results = [
+            self._mapped(on_task, group, starts, keys)
+            for group, starts, keys in zip(
+                groups, request.starts, request.keys, strict=True
             )
         ]
-        losses, valid = zip(*results, strict=True)
-        return jnp.stack(losses, axis=1), jnp.stack(valid, axis=1)
+        order = np.argsort([i for group in groups for i in group])
+        losses, valid = (
+            jnp.moveaxis(jnp.concatenate(parts)[order], 0, 1)
+            for parts in zip(*results, strict=True)
+        )
+        return losses, valid
 
     @eqx.filter_jit
     def tell(
@@ -163,15 +244,17 @@ class Trainer(eqx.Module):
         horizon: Int[Array, ""],
     ) -> tuple[MetaState, dict[str, Array]]:
         """Take the update that these losses suggest."""
-        state, info = self.strategy.tell(state, losses)
-        per_task = {
+        state, info = self.strategy.tell(state, self.objective.compare(losses))
+        plain = {
             f"loss/{task.name}": jnp.mean(losses[:, i]) for i, task in enumerate(self.tasks)
         }
         broken = jnp.mean(1 - valid.astype(losses.dtype))
-        return state, {**info, **per_task, "horizon": horizon, "nonfinite": broken}
+        # The strategy's own mean may be of scaled losses.
+        info = {**info, "loss": jnp.mean(losses), **plain}
+        return state, {**info, "horizon": horizon, "nonfinite": broken}
 
     def __call__(self, state: MetaState) -> tuple[MetaState, dict[str, Array]]:
-        """Make one update.
+        """Make one update, together with all other processes, if there are any.
 
         Every device runs the same program, one chunk at a time. A single program over all
         devices, or a loop over chunks inside one, would be arranged and hence rounded
@@ -185,17 +268,19 @@ class Trainer(eqx.Module):
         """
         request = self.ask(state)
         devices = jax.local_devices()[: self.devices]
-        copies = [_put((self, state.template, request), device) for device in devices]
+        copies = [_put((self, state, request), device) for device in devices]
+        mine = range(processes.index(), self.chunks, processes.count())
         # All are under way before the first is waited for.
         running = [
-            trainer.evaluate(template, sent, jnp.asarray(chunk, jnp.int32))
-            for chunk in range(len(request.chunks))
-            for trainer, template, sent in [copies[chunk % len(copies)]]
+            trainer.evaluate(*sent, jnp.asarray(chunk, jnp.int32))
+            for place, chunk in enumerate(mine)
+            for trainer, *sent in [copies[place % len(copies)]]
         ]
-        count = self.strategy.population
+        parts = [tuple(np.asarray(x) for x in part) for part in running]
+        everything = processes.gather(parts, self.chunks)
         losses, valid = (
-            jnp.asarray(np.concatenate([np.asarray(part) for part in parts])[:count])
-            for parts in zip(*running, strict=True)
+            jnp.asarray(np.concatenate(column)[: self.strategy.population])
+            for column in zip(*everything, strict=True)
         )
         return self.tell(state, losses, valid, request.horizon)
 

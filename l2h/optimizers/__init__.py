@@ -7,7 +7,14 @@ from .base import (
     trained as trained,
     untrained as untrained,
 )
+from .basin_hopping import BasinHopping as BasinHopping
+from .fire import Fire as Fire
 from .gradient_descent import GradientDescent as GradientDescent
+from .hops import (
+    AbstractHop as AbstractHop,
+    Shake as Shake,
+    Swaps as Swaps,
+)
 from .lbfgs import LBFGS as LBFGS
 from .learned import Learned as Learned
 from .quench import (

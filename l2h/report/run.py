@@ -6,29 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation import Interval, Outcomes
+from ..evaluation import Interval, distinct
 from ..io import write_atomically, write_extxyz
 from ..tasks import TOLERANCE
 from ..training import Assessment
 from .plots import training_report
 
 KEPT = 10
-
-
-def distinct(outcomes: Outcomes, count: int = KEPT) -> list[int]:
-    """Return the runs with the lowest energies, one for each energy."""
-    order = np.argsort(outcomes.polished)
-    gap = TOLERANCE * float(outcomes.task.potential.scale.energy)
-    chosen: list[int] = []
-    for run in order:
-        energy = outcomes.polished[run]
-        if np.isfinite(energy) and (
-            not chosen or energy > outcomes.polished[chosen[-1]] + gap / 10
-        ):
-            chosen.append(int(run))
-        if len(chosen) == count:
-            break
-    return chosen
 
 
 def write_results(
@@ -45,7 +29,7 @@ def write_results(
     for a in assessments:
         suffix = f"-{a.task.name}" if len(assessments) > 1 else ""
         structures = folder / f"lowest{suffix}.extxyz"
-        runs = distinct(a.learned)
+        runs = distinct(a.task, a.learned.polished, a.learned.positions)[:KEPT]
         if a.task.potential.space.invariant:  # a structure, not the point of a function
             write_extxyz(
                 structures,

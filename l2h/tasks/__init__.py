@@ -1,6 +1,7 @@
 """Search problems by name, and mixtures of them."""
 
 from .base import TOLERANCE as TOLERANCE, Task as Task
+from .families import FAMILIES as FAMILIES, held_out as held_out, members as members
 from .functions import function as function
 from .lennard_jones import lennard_jones as lennard_jones
 from .metals import metal as metal

@@ -1,19 +1,30 @@
 """All settings of a training run, in one place."""
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax.numpy as jnp
 
 from ..domains import Domain
-from ..meta import NormalizedES, Objective, Trainer
+from ..meta import (
+    ES,
+    ESMC,
+    GA,
+    AbstractMetaStrategy,
+    Cosine,
+    NormalizedES,
+    Objective,
+    Trainer,
+    count,
+)
 from ..optimizers import Learned
-from ..tasks import Task, get, mixture
+from ..tasks import Task, get, members, mixture
 
 
 @dataclass(frozen=True)
@@ -33,32 +44,58 @@ class TrainingConfig:
     """What the network reads."""
     hidden: tuple[int, ...] = (32, 32)
     """Sizes of the hidden layers."""
+    warm_start: str | None = None
+    """Trained weights to begin with: a bundled name or a file; None for fresh ones."""
+    trains: Literal["network", "all", "sizes"] = "network"
+    """The network; the network and its shifts for each number of atoms; the shifts only."""
+    strategy: Literal["normalized-es", "es", "esmc", "ga"] = "normalized-es"
+    """How the population is perturbed and what is learned from its losses."""
     updates: int = 250
     """Length of the schedule."""
     pairs: int = 32
-    """Antithetic pairs per update."""
+    """Antithetic pairs per update; a genetic population has two members for each."""
     copies: int = 2
     """Starts per task and update, shared by all pairs."""
     sigma: float = 0.1
-    """Standard deviation of perturbations."""
+    """Standard deviation of perturbations, at first."""
+    sigma_decay: float = 1.0
+    """The last one, relative to the first."""
     rate: float = 0.02
     """First learning rate."""
     decay: float = 0.3
     """Last learning rate, relative to the first."""
     clip: float = 2.0
-    """Largest normalised loss difference."""
+    """Largest normalised loss difference; of normalized-es only."""
+    centre: bool = False
+    """Whether normalized-es also clips losses at the unperturbed one, as esmc does."""
+    parents: int = 16
+    """Best members that a genetic population descends from."""
+    elites: int = 2
+    """Best members that it keeps unchanged."""
+    crossover: float = 0.0
+    """Probability of a gene to come from a second parent."""
     shortest: int = 100
-    """Shortest horizon in steps; drawn log-uniformly up to `longest`."""
+    """Shortest horizon in steps."""
     longest: int = 500
     """Longest horizon in steps; also that of validation and final evaluation."""
+    horizons: Literal["draw", "grow"] = "draw"
+    """Log-uniform draws between the two, or linear growth over the schedule."""
     final: float = 0.5
     """Weight of the last energy in the loss."""
     best: float = 0.5
     """Weight of the lowest energy."""
     mean_best: float = 0.0
     """Weight of the time-averaged lowest energy."""
+    quantile: float | None = None
+    """Of the losses over starts; None for their mean."""
+    scaling: Literal["energy", "spread"] = "energy"
+    """Natural energies, or shifted and scaled per task by their spread."""
+    average: float | None = None
+    """Weight of the past in a moving average of the weights; None for no average."""
+    patience: int | None = None
+    """Validations without improvement after which training ends; None for no end."""
     chunk: int = 16
-    """Members evaluated at once; part of what determines the last bits."""
+    """Members evaluated at once, at most; part of what determines the last bits."""
     precision: Literal["float32", "float64"] = "float32"
     """Of rollouts and weights."""
     validate_every: int = 25
@@ -87,6 +124,12 @@ class TrainingConfig:
             )
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed: {self.seed} given; take one from 0 to 2^32 - 1.")
+        if self.average is not None and not 0 <= self.average < 1:
+            raise ValueError(
+                f"average: {self.average} given; the weight of the past lies in [0, 1)."
+            )
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"patience: {self.patience} given; wait for at least one.")
         mixture(self.tasks)
 
     @staticmethod
@@ -106,6 +149,9 @@ class TrainingConfig:
             defaults = {"kind": "componentwise"}
         elif max((task.n for task in problems), default=1) > 20:
             defaults = {"shortest": 250, "longest": 1000, "updates": 400}
+        if len(problems) > 1:
+            # Tasks vouch for each other: about the same number of rollouts per update.
+            defaults |= {"copies": 1}
         known = {field.name for field in dataclasses.fields(TrainingConfig)}
         if unknown := sorted(set(settings) - known):
             raise ValueError(
@@ -152,7 +198,7 @@ class TrainingConfig:
         """Return the settings of a new run as a command line asks for them.
 
         Arguments:
-            tasks: names joined by commas, or None.
+            tasks: a family, or names joined by commas, or None.
             path: a TOML file, or None.
             settings: what is set explicitly; overrules the file.
 
@@ -160,7 +206,7 @@ class TrainingConfig:
             ValueError: if both tasks and a file are given, or either is not usable.
         """
         if path is None:
-            return TrainingConfig.for_tasks((tasks or "lj13").split(","), **settings)
+            return TrainingConfig.for_tasks(members(tasks or "lj13"), **settings)
         if tasks is not None:
             raise ValueError(
                 f"tasks: {tasks!r} given besides --config {path}; name tasks in the file."
@@ -172,10 +218,11 @@ class TrainingConfig:
         lines = []
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if value is None:  # which TOML cannot say: what is left out is None
+                continue
             shown = list(value) if isinstance(value, tuple) else value
             # JSON and TOML agree on strings, numbers and arrays of them.
-            text = repr(shown).replace("'", '"')
-            lines.append(f"{field.name} = {text}")
+            lines.append(f"{field.name} = {json.dumps(shown)}")
         return "\n".join(lines) + "\n"
 
     @property
@@ -183,50 +230,96 @@ class TrainingConfig:
         """Floating-point type of rollouts and weights."""
         return jnp.dtype(self.precision)
 
+    def within(self, mebibytes: float) -> "TrainingConfig":
+        """Return these settings with chunks small enough for a device's memory.
+
+        Raises:
+            ValueError: if not even a single member fits.
+        """
+        weights = count(self.optimizer())
+        for chunk in range(self.chunk, 0, -1):
+            config = dataclasses.replace(self, chunk=chunk)
+            if (needed := config.trainer().memory(weights) / 2**20) <= mebibytes:
+                return config
+        raise ValueError(
+            f"memory: {mebibytes} MiB given, but a single member on {self.copies} starts "
+            f"needs about {needed:.1f} MiB; allow more, or lower copies."
+        )
+
     def problems(self) -> tuple[Task, ...]:
         """Return the tasks themselves."""
         return tuple(get(name) for name in self.tasks)
 
     def optimizer(self) -> Learned:
         """Return the untrained optimizer."""
-        return Learned.create(
-            Domain.WEIGHTS.key(self.seed),
-            preset=self.preset,
-            kind=self.kind,
-            hidden=self.hidden,
-            dtype=self.dtype,
+        return self.prepared(
+            Learned.create(
+                Domain.WEIGHTS.key(self.seed),
+                preset=self.preset,
+                kind=self.kind,
+                hidden=self.hidden,
+                dtype=self.dtype,
+            )
         )
+
+    def prepared(self, optimizer: Learned) -> Learned:
+        """Return an optimizer as these settings train it."""
+        if self.trains == "network":
+            return optimizer
+        return optimizer.with_sizes(frozen=self.trains == "sizes")
+
+    def meta_strategy(self) -> AbstractMetaStrategy:
+        """Return the meta-strategy."""
+        shared = {
+            "sigma": Cosine(self.sigma, self.sigma_decay, float(self.updates)),
+            "rate": Cosine(self.rate, self.decay, float(self.updates)),
+        }
+        match self.strategy:
+            case "normalized-es":
+                return NormalizedES(
+                    pairs=self.pairs, clip=self.clip, centre=self.centre, **shared
+                )
+            case "es":
+                return ES(pairs=self.pairs, **shared)
+            case "esmc":
+                return ESMC(pairs=self.pairs, **shared)
+            case "ga":
+                return GA(
+                    members=2 * self.pairs,
+                    parents=self.parents,
+                    elites=self.elites,
+                    crossover=self.crossover,
+                    sigma=shared["sigma"],
+                )
 
     def trainer(self, devices: int = 1) -> Trainer:
         """Return the composed meta-update."""
-        strategy = NormalizedES(
-            pairs=self.pairs,
-            sigma=self.sigma,
-            rate=self.rate,
-            decay=self.decay,
-            updates=float(self.updates),
-            clip=self.clip,
-        )
         objective = Objective(
             final=self.final,
             best=self.best,
             mean_best=self.mean_best,
+            quantile=self.quantile,
             shortest=float(self.shortest),
             longest=float(self.longest),
+            horizons=self.horizons,
+            scaling=self.scaling,
         )
         return Trainer(
-            strategy,
+            self.meta_strategy(),
             objective,
             self.problems(),
             copies=self.copies,
             chunk=self.chunk,
             devices=devices,
             precision=self.precision,
+            updates=float(self.updates),
         )
 
 
 def _convert(name: str, value: Any, expected: Any) -> Any:
     """Check a TOML value against a field's type; whole numbers may stand for floats."""
+    if NoneType in get_args(expected):
+        (expected,) = (kind for kind in get_args(expected) if kind is not NoneType)
     origin, arguments = get_origin(expected), get_args(expected)
     if origin is Literal:
         if value in arguments:
@@ -236,7 +329,6 @@ def _convert(name: str, value: Any, expected: Any) -> Any:
         if isinstance(value, list):
             return tuple(_convert(name, item, arguments[0]) for item in value)
         raise ValueError(f"{name}: {value!r} given; write a list, [...].")
-    assert origin not in (Union, UnionType), "fields have one type each"
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if type(value) is not expected:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..io import load, save, write_atomically
-from ..meta import MetaState
+from ..meta import Course
 from ..optimizers import AbstractOptimizer
 from .config import TrainingConfig
 
@@ -17,7 +17,8 @@ class RunFolder:
 
     `config.toml` (settings), `metrics.jsonl` (one row per update, no times, identical for
     identical runs), `timings.jsonl` (when), `checkpoint.eqx` (where to go on), `best.eqx`
-    (weights that did best on validation starts).
+    (weights that did best on validation starts), `start.eqx` (weights to begin with, if
+    they are not fresh ones).
 
     Every file but the two logs is replaced as a whole. A log may be ahead of the
     checkpoint after a kill; `rewind` drops what the checkpoint does not know.
@@ -30,6 +31,7 @@ class RunFolder:
         self.timings = path / "timings.jsonl"
         self.checkpoint = path / "checkpoint.eqx"
         self.best = path / "best.eqx"
+        self.start = path / "start.eqx"
 
     @staticmethod
     def create(path: Path, config: TrainingConfig) -> "RunFolder":
@@ -78,20 +80,36 @@ class RunFolder:
             raise ValueError(f"resume: {path} cannot be written; check its permissions.")
         return folder, TrainingConfig.read(folder.config)
 
-    def save_checkpoint(self, state: MetaState) -> None:
-        """Replace the checkpoint."""
-        save(self.checkpoint, state, {"kind": "checkpoint"})
+    def save_start(self, optimizer: AbstractOptimizer) -> None:
+        """Keep the weights that a run begins with."""
+        save(self.start, optimizer, {"kind": "start"})
 
-    def load_checkpoint(self, like: MetaState) -> MetaState:
-        """Return the saved state; `like` if none was saved yet.
+    def first_optimizer(self, config: TrainingConfig) -> AbstractOptimizer:
+        """Return the optimizer before the first update.
+
+        Raises:
+            ValueError: if the weights to begin with are missing, damaged or of another
+                network.
+        """
+        fresh = config.optimizer()
+        if config.warm_start is None:
+            return fresh
+        return load(self.start, fresh)[0]
+
+    def save_checkpoint(self, course: Course) -> None:
+        """Replace the checkpoint."""
+        save(self.checkpoint, course, {"kind": "checkpoint"})
+
+    def load_checkpoint(self, like: Course) -> Course:
+        """Return the saved course; `like` if none was saved yet.
 
         Raises:
             ValueError: if the file is truncated, altered or of another run.
         """
         if not self.checkpoint.exists():
             return like
-        state, _ = load(self.checkpoint, like)
-        return state
+        course, _ = load(self.checkpoint, like)
+        return course
 
     def save_best(self, optimizer: AbstractOptimizer, card: dict[str, Any]) -> None:
         """Replace the best weights."""
@@ -105,10 +123,8 @@ class RunFolder:
         """
         if self.best.exists():
             return load(self.best, config.optimizer())[0]
-        strategy = config.trainer().strategy
-        return self.load_checkpoint(
-            strategy.init(config.optimizer(), config.seed)
-        ).optimizer
+        first = config.meta_strategy().init(self.first_optimizer(config), config.seed)
+        return self.load_checkpoint(Course.begin(first)).candidate
 
     def append(self, log: Path, row: dict[str, Any]) -> None:
         """Add one row to a log."""

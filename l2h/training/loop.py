@@ -1,15 +1,15 @@
-"""The host's loop around the pure update: resume, log, validate, stop."""
+"""The host's loop around the update: resume, log, validate, stop."""
 
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import jax
+import numpy as np
 
 from ..domains import Domain
 from ..evaluation import Outcomes, evaluate
-from ..meta import MetaState, Trainer, draw_starts
+from ..meta import Course, Trainer, draw_starts, processes
 from ..optimizers import AbstractOptimizer
 from .config import TrainingConfig
 from .folder import RunFolder
@@ -32,11 +32,6 @@ def validate(config: TrainingConfig, optimizer: AbstractOptimizer) -> list[Outco
     ]
 
 
-def _score(row: Row) -> tuple[float, float]:
-    """Rank validated rows: by success, then by energy."""
-    return row["validation/success"], -row["validation/energy"]
-
-
 def check(config: TrainingConfig, minutes: float | None, devices: int) -> Trainer:
     """Return the trainer of these settings, or refuse them before anything is written.
 
@@ -45,7 +40,13 @@ def check(config: TrainingConfig, minutes: float | None, devices: int) -> Traine
     """
     if minutes is not None and not minutes > 0:
         raise ValueError(f"minutes: {minutes} given; training needs a positive time.")
-    return config.trainer(devices)
+    trainer = config.trainer(devices)
+    if trainer.chunks < processes.count():
+        raise ValueError(
+            f"processes: {processes.count()} for {trainer.chunks} chunks of the population; "
+            f"start fewer processes, or lower chunk ({config.chunk})."
+        )
+    return trainer
 
 
 def train(
@@ -60,29 +61,36 @@ def train(
     Yields the metrics of each update, after they were written. A run that is killed and
     resumed writes the same metrics and weights, to the bit, as one that was not.
 
+    Of several processes, the first alone reads and writes the folder.
+
     Arguments:
         config: the run's settings.
         folder: the run's files.
         minutes: stop after this time at the latest, with a checkpoint; the schedule does
             not change.
-        devices: local devices that share the population; does not change results.
+        devices: local devices of each process that share the population; does not change
+            results.
 
     Raises:
-        ValueError: for a damaged checkpoint, no time, or more devices than exist.
+        ValueError: for a damaged checkpoint, no time, more devices than exist or more
+            processes than chunks.
     """
     trainer = check(config, minutes, devices)
-    state = trainer.strategy.init(config.optimizer(), config.seed)
-    state = folder.load_checkpoint(state)
-    folder.rewind(int(state.update))
-    rows = folder.rows()
-    validated = [row for row in rows if "validation/success" in row]
-    best = max(map(_score, validated), default=(-math.inf, -math.inf))
-    evaluations = max((row["evaluations"] for row in rows), default=0)
+    writes = processes.index() == 0
+    first = folder.first_optimizer(config) if writes else config.optimizer()
+    course = Course.begin(trainer.strategy.init(first, config.seed))
+    evaluations = 0
+    if writes:
+        course = folder.load_checkpoint(course)
+        folder.rewind(int(course.meta.update))
+        evaluations = max((row["evaluations"] for row in folder.rows()), default=0)
+    course = processes.from_first(course)
     started = time.monotonic()
 
-    while int(state.update) < config.updates:
-        state, info = trainer(state)
-        number = int(state.update)
+    while int(course.meta.update) < config.updates and not _exhausted(config, course):
+        meta, info = trainer(course.meta)
+        course = course.advance(meta, config.average)
+        number = int(meta.update)
         evaluations += trainer.evaluations(int(info["horizon"]))
         row: Row = {
             "update": number,
@@ -91,23 +99,42 @@ def train(
         }
         finished = number == config.updates
         if number % config.validate_every == 0 or finished:
-            row |= _validation(config, state)
-            if _score(row) > best:
-                best = _score(row)
-                folder.save_best(state.optimizer, _card(config, row))
-        folder.append(folder.metrics, row)
+            # The others wait: all must judge alike.
+            found = _validation(config, course.candidate) if writes else {}
+            scores = [
+                found.get(f"validation/{what}", 0.0) for what in ("success", "energy")
+            ]
+            success, energy = processes.from_first(np.asarray(scores, np.float32)).tolist()
+            course = course.judge(success, energy)
+            row |= found
+            if writes and int(course.stale) == 0:
+                folder.save_best(course.candidate, _card(config, row))
         elapsed = time.monotonic() - started
-        folder.append(folder.timings, {"update": number, "seconds": round(elapsed, 3)})
         late = minutes is not None and elapsed > 60 * minutes
-        if number % config.checkpoint_every == 0 or finished or late:
-            folder.save_checkpoint(state)
+        late = bool(processes.from_first(np.asarray(late)))
+        if writes:
+            timing = {"update": number, "seconds": round(elapsed, 3)}
+            folder.append(folder.metrics, row)
+            folder.append(folder.timings, timing)
+            if (
+                number % config.checkpoint_every == 0
+                or finished
+                or late
+                or _exhausted(config, course)
+            ):
+                folder.save_checkpoint(course)
         yield row
         if late:
             return
 
 
-def _validation(config: TrainingConfig, state: MetaState) -> Row:
-    outcomes = validate(config, state.optimizer)
+def _exhausted(config: TrainingConfig, course: Course) -> bool:
+    """Whether patience with validations that bring nothing new has run out."""
+    return config.patience is not None and int(course.stale) >= config.patience
+
+
+def _validation(config: TrainingConfig, optimizer: AbstractOptimizer) -> Row:
+    outcomes = validate(config, optimizer)
     row: Row = {}
     for outcome in outcomes:
         row[f"validation/{outcome.task.name}/success"] = outcome.success.value

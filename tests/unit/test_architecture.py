@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 import pkgutil
 import subprocess
 import sys
@@ -77,3 +78,15 @@ def test_import_is_light_and_leaves_settings_alone():
 def test_classes_print_their_configuration():
     for cls in (l2h.optimizers.LBFGS, l2h.optimizers.Adam, l2h.potentials.LennardJones):
         assert repr(cls()).startswith(cls.__name__ + "(")
+
+
+def test_import_touches_no_device():
+    # Programs choose precision, devices and processes after importing the library.
+    code = (
+        "import l2h.report, l2h.training, l2h.weights, jax\n"
+        "jax.config.update('jax_num_cpu_devices', 3)\n"
+        "assert jax.local_device_count() == 3"
+    )
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    root = Path(l2h.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, env=environment)

@@ -1,4 +1,4 @@
-"""Meta-training: coordinates, estimator, objective, population."""
+"""Meta-training: coordinates, objective, evaluation of a population, course."""
 
 import equinox as eqx
 import jax
@@ -9,7 +9,17 @@ import pytest
 from l2h import rollout
 from l2h.domains import Domain
 from l2h.inits import Uniform
-from l2h.meta import NormalizedES, Objective, Trainer, assemble, draw_starts, flatten
+from l2h.meta import (
+    ESMC,
+    Course,
+    NormalizedES,
+    Objective,
+    Trainer,
+    assemble,
+    draw_starts,
+    flatten,
+)
+from l2h.meta.train import alike
 from l2h.optimizers import Adam, GradientDescent, Learned
 from l2h.potentials import FunctionPotential, LennardJones
 from l2h.spaces import Free
@@ -37,106 +47,6 @@ def test_coordinates_keep_ranges():
     assert 0 < extreme.rate < 1e-12
     assert 0 <= extreme.b1 < 1e-10
     assert jnp.array_equal(assemble(LEARNED, flatten(LEARNED) + 9.0).head.alpha, 0.1)
-
-
-def _told(strategy, losses_of, theta):
-    """Ask a state centred at `theta`, and return the estimate for these losses."""
-    state = strategy.init(LEARNED, 3)
-    state = eqx.tree_at(lambda s: s.theta, state, theta)
-    losses = losses_of(strategy.ask(state))
-    estimate, info = strategy.gradient(state, losses)
-    return state, estimate, info
-
-
-def test_estimator_on_a_quadratic():
-    # The antithetic difference of |theta - a|^2 / 2 is 2 sigma z.(theta - a); divided by
-    # its root mean square, the estimate is the unit vector along theta - a over sigma.
-    strategy = NormalizedES(pairs=4096, sigma=0.1, clip=1e9)
-    size = flatten(LEARNED).size
-    theta = jnp.zeros(size, jnp.float32)
-    away = jnp.asarray(np.random.default_rng(1).normal(size=size), jnp.float32)
-
-    def losses(members):
-        quadratic = 0.5 * jnp.sum((members + away) ** 2, axis=1)
-        return quadratic[:, None, None]
-
-    _, estimate, _ = _told(strategy, losses, theta)
-    unit = away / jnp.linalg.norm(away)
-    along = float(estimate @ unit) * 0.1
-    # z.u has unit variance, so the mean of (z.u)^2 over its own root mean square is that.
-    assert abs(along - 1) < 5 / np.sqrt(2 * 4096)
-    across = (0.1 * np.asarray(estimate) - along * np.asarray(unit)) * np.sqrt(4096)
-    assert np.all(np.abs(across) < 5.5)
-    assert abs(np.std(across) - 1) < 5 / np.sqrt(2 * size)
-
-
-def test_estimator_weighs_tasks_alike():
-    strategy = NormalizedES(pairs=64, clip=2.0)
-    theta = flatten(LEARNED)
-
-    def losses(scale):
-        def of(members):
-            first = members @ jnp.ones_like(theta)
-            second = members @ jnp.linspace(-1, 1, theta.size, dtype=theta.dtype)
-            return jnp.stack([first, scale * second], axis=1)[:, :, None]
-
-        return of
-
-    _, small, _ = _told(strategy, losses(1.0), theta)
-    _, large, _ = _told(strategy, losses(1e6), theta)
-    np.testing.assert_allclose(small, large, rtol=1e-3, atol=1e-3)
-
-
-def test_one_exploding_member_has_bounded_influence():
-    strategy = NormalizedES(pairs=16, clip=2.0)
-    theta = flatten(LEARNED)
-
-    def losses(explosion):
-        def of(members):
-            plain = members @ jnp.ones_like(theta)
-            return plain.at[5].add(explosion)[:, None, None]
-
-        return of
-
-    state, estimate, info = _told(strategy, losses(1e12), theta)
-    largest = jnp.linalg.norm(strategy.noise(state), axis=1).max()
-    bound = 2.0 * 16 * largest / (16 * strategy.sigma)
-    assert jnp.linalg.norm(estimate) <= bound
-    _, other, _ = _told(strategy, losses(1e6), theta)
-    assert jnp.linalg.norm(estimate - other) <= 0.02 * bound
-    assert 0 < info["clipped"] <= 2 / 16
-
-
-def test_update_moves_against_the_estimate():
-    strategy = NormalizedES(pairs=512, rate=0.1)
-    state = strategy.init(LEARNED, 0)
-    losses = jnp.sum(strategy.ask(state) ** 2, axis=1)[:, None, None]
-    after, info = strategy.tell(state, losses)
-    assert jnp.sum(after.theta**2) < jnp.sum(state.theta**2)
-    assert after.update == 1 and info["rate"] == pytest.approx(0.1)
-
-
-def test_rate_decays_to_its_share_and_stays():
-    strategy = NormalizedES(pairs=2, rate=0.1, decay=0.25, updates=10.0)
-    state = strategy.init(LEARNED, 0)
-    losses = jnp.zeros((4, 1, 1))
-    rates = []
-    for _ in range(13):
-        state, info = strategy.tell(state, losses)
-        rates.append(float(info["rate"]))
-    assert rates[0] == pytest.approx(0.1)
-    assert all(a >= b for a, b in zip(rates, rates[1:], strict=False))
-    assert rates[10:] == pytest.approx([0.025] * 3)
-
-
-def test_noise_depends_on_seed_and_update_only():
-    few, many = NormalizedES(pairs=3), NormalizedES(pairs=8)
-    state = few.init(LEARNED, 5)
-    np.testing.assert_array_equal(few.noise(state), many.noise(state)[:3])
-    later, _ = few.tell(state, jnp.zeros((6, 1, 1)))
-    assert not jnp.any(few.noise(later) == few.noise(state))
-    other = few.init(LEARNED, 6)
-    assert not jnp.any(few.noise(other) == few.noise(state))
 
 
 def test_domains_share_no_start():
@@ -201,30 +111,118 @@ def test_training_survives_non_finite_rollouts():
     assert np.isfinite(info["loss"]) and np.all(np.isfinite(state.theta))
 
 
+def _losses(trainer, state):
+    request = trainer.ask(state)
+    rounds = [
+        trainer.evaluate(state, request, jnp.asarray(chunk, jnp.int32))
+        for chunk in range(trainer.chunks)
+    ]
+    count = trainer.strategy.population
+    return tuple(jnp.concatenate(parts)[:count] for parts in zip(*rounds, strict=True))
+
+
 def test_chunks_and_padding_do_not_change_losses():
-    task = get("lj5")
     losses = []
     for chunk in (3, 8, 64):
         trainer = Trainer(
             NormalizedES(pairs=5),
             Objective(shortest=3.0, longest=3.0),
-            (task,),
+            (get("lj5"),),
             copies=2,
             chunk=chunk,
         )
-        state = trainer.strategy.init(LEARNED, 1)
-        request = trainer.ask(state)
-        rounds = [
-            trainer.evaluate(state.template, request, jnp.asarray(i))
-            for i in range(len(request.chunks))
-        ]
-        found = jnp.concatenate([losses for losses, _ in rounds])[:10]
-        valid = jnp.concatenate([valid for _, valid in rounds])[:10]
+        found, valid = _losses(trainer, trainer.strategy.init(LEARNED, 1))
         assert found.shape == (10, 1, 2) and bool(jnp.all(valid))
         losses.append(found)
     # Other shapes may round differently; three steps are too few to part ways.
     for other in losses[1:]:
         np.testing.assert_allclose(losses[0], other, rtol=1e-3)
+
+
+def test_chunks_are_as_even_as_possible():
+    trainer = Trainer(ESMC(pairs=32), Objective(), (get("lj5"),), chunk=16)
+    assert (trainer.strategy.population, trainer.chunks, trainer.width) == (65, 5, 13)
+
+
+def test_alike_tasks_share_a_program_and_keep_their_places():
+    names = ("Ag2Au3", "lj5", "Ag1Au4", "lj4", "Ag3Au2")
+    tasks = tuple(get(name) for name in names)
+    assert alike(tasks) == ((0, 2, 4), (1,), (3,))
+    objective = Objective(shortest=4.0, longest=4.0)
+    together = Trainer(NormalizedES(pairs=2), objective, tasks, copies=2, chunk=4)
+    state = together.strategy.init(LEARNED, 1)
+    found, _ = _losses(together, state)
+    update = jax.random.fold_in(Domain.TRAIN.key(1), 0)
+    for i, task in enumerate(tasks):
+        starts = draw_starts(task, 2, jax.random.fold_in(update, i), jnp.dtype("float32"))
+        key = jax.random.key(0)  # a learned optimizer draws nothing
+        for member, theta in enumerate(together.strategy.ask(state)):
+            for copy in range(2):
+                loss, _ = objective.loss(
+                    assemble(LEARNED, theta),
+                    task.potential,
+                    starts[copy],
+                    jnp.asarray(4),
+                    key=key,
+                )
+                assert found[member, i, copy] == pytest.approx(float(loss), rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["lj13", "lj38", "si8"])
+def test_memory_estimate_is_near_what_the_compiler_allocates(name):
+    trainer = Trainer(NormalizedES(pairs=8), Objective(), (get(name),), chunk=16)
+    state = trainer.strategy.init(Learned.create(jax.random.key(0)), 0)
+    traced = type(trainer).evaluate.lower(
+        trainer, state, trainer.ask(state), jnp.asarray(0, jnp.int32)
+    )
+    needed = traced.compile().compiled.memory_analysis().temp_size_in_bytes
+    assert needed / 2.5 < trainer.memory(state.theta.size) < needed * 2.5
+
+
+def test_quantile_and_spread_reduce_losses():
+    losses = jnp.asarray(np.random.default_rng(0).normal(size=(20, 3, 5)))
+    losses = losses * jnp.asarray([1.0, 100.0, 1e4])[:, None] - 50.0
+    told = Objective(quantile=0.5, scaling="spread").compare(losses)
+    assert told.shape == (20, 3, 1)
+    np.testing.assert_allclose(jnp.quantile(told, 0.5, axis=(0, 2)), 0.0, atol=1e-12)
+    low, high = jnp.quantile(told, jnp.asarray([0.25, 0.75]), axis=(0, 2))
+    np.testing.assert_allclose(high - low, 1.0)
+    # An affine map for each task: ranks of members stay.
+    middle = jnp.median(losses, axis=2)
+    assert jnp.array_equal(jnp.argsort(told[..., 0], axis=0), jnp.argsort(middle, axis=0))
+    assert jnp.array_equal(Objective().compare(losses), losses)
+
+
+def test_growing_horizons_follow_the_schedule():
+    objective = Objective(shortest=100.0, longest=1000.0, horizons="grow")
+    grown = [int(objective.horizon(jax.random.key(0), p)) for p in (0.0, 0.5, 1.0, 1.5)]
+    assert grown == [100, 550, 1000, 1000]
+    trainer = Trainer(NormalizedES(), objective, (get("lj4"),), updates=10.0)
+    state = trainer.strategy.init(LEARNED, 0)
+    later = eqx.tree_at(lambda s: s.update, state, jnp.asarray(5, jnp.int32))
+    assert int(trainer.ask(later).horizon) == 550
+
+
+def test_course_averages_judges_and_remembers_the_best():
+    meta = NormalizedES(pairs=2).init(LEARNED, 0)
+    course = Course.begin(meta)
+    moved = eqx.tree_at(
+        lambda m: (m.theta, m.update), meta, (meta.theta + 1.0, jnp.asarray(1, jnp.int32))
+    )
+    assert jnp.array_equal(course.advance(moved, None).average, moved.theta)
+    averaged = course.advance(moved, 0.9)
+    # Two elevenths of the past at the first update, nine tenths in the long run.
+    np.testing.assert_allclose(averaged.average - meta.theta, 9 / 11, rtol=1e-4)
+    old = eqx.tree_at(lambda m: m.update, moved, jnp.asarray(1000, jnp.int32))
+    late = course.advance(old, 0.9)
+    np.testing.assert_allclose(late.average - meta.theta, 0.1, rtol=1e-2, atol=1e-6)
+
+    first = averaged.judge(0.5, -10.0)
+    assert first.stale == 0 and jnp.array_equal(first.best, averaged.average)
+    worse = first.advance(old, None).judge(0.4, -20.0)
+    assert worse.stale == 1 and jnp.array_equal(worse.best, averaged.average)
+    tie = worse.judge(0.5, -10.5)  # as many hits, lower energy
+    assert tie.stale == 0 and jnp.array_equal(tie.best, old.theta)
 
 
 def test_horizons_cover_their_range_log_uniformly():
@@ -238,9 +236,7 @@ def test_horizons_cover_their_range_log_uniformly():
 @pytest.mark.parametrize(
     ("build", "named"),
     [
-        (lambda: NormalizedES(pairs=0), "pairs"),
-        (lambda: NormalizedES(sigma=-1.0), "sigma"),
-        (lambda: NormalizedES(clip=0.0), "clip"),
+        (lambda: Objective(quantile=1.5), "quantile"),
         (lambda: Objective(shortest=0.0), "shortest"),
         (lambda: Objective(final=-1.0), "final"),
         (lambda: Objective(final=0.0, best=0.0), "weights"),

@@ -6,3 +6,4 @@ from .equivariant import Equivariant as Equivariant
 from .head import Head as Head
 from .learned import Learned as Learned
 from .network import Network as Network
+from .sizes import Sizes as Sizes

@@ -16,6 +16,7 @@ from .componentwise import Componentwise
 from .equivariant import Equivariant
 from .head import Head
 from .network import Network
+from .sizes import Sizes
 
 Preset = Literal["default", "paper"]
 Kind = Literal["equivariant", "componentwise"]
@@ -28,16 +29,24 @@ class Learned(AbstractOptimizer[Any]):
         features: what the network reads and which directions it weighs.
         network: from `features.inputs` to `features.directions + 1` outputs.
         head: from outputs to a displacement.
+        sizes: how the network changes with the number of atoms; not at all if None.
+        frozen: whether meta-training keeps the network and changes `sizes` only; static.
 
     Raises:
-        ValueError: if the network's sizes do not fit the features.
+        ValueError: if the network is frozen without sizes to train, or the network's sizes do not fit the features.
     """
 
     features: AbstractFeatures
     network: Network
-    head: Head = Head()
+    head: Head = eqx.field(default_factory=Head)
+    sizes: Sizes | None = None
+    frozen: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
+        if self.frozen and self.sizes is None:
+            raise ValueError(
+                "frozen: nothing would be left to train; give sizes, or train the network."
+            )
         expected = (self.features.inputs, self.features.directions + 1)
         first, last = self.network.weights[0], self.network.weights[-1]
         if not (hasattr(first, "shape") and hasattr(last, "shape")):
@@ -105,15 +114,28 @@ class Learned(AbstractOptimizer[Any]):
     ) -> tuple[Float[Array, "n d"], Any]:
         x = state.observation.positions
         reading, memory = self.features.read(potential, state)
-        outputs = cast(self.network, x.dtype)(reading.inputs)
+        network = self.network
+        if self.sizes is not None:
+            network = self.sizes.shifted(network, len(x))
+        outputs = cast(network, x.dtype)(reading.inputs)
         moved = self.features.arrange(self.head(outputs, reading.basis), x.shape)
         return x + moved * potential.scale.length.astype(x.dtype), memory
 
+    def with_sizes(self, *, frozen: bool) -> "Learned":
+        """Return this optimizer with shifts for every size, zero if it had none.
+
+        Arguments:
+            frozen: whether meta-training shall change them only.
+        """
+        sizes = Sizes.none(self.network) if self.sizes is None else self.sizes
+        return Learned(self.features, self.network, self.head, sizes, frozen)
+
     def coordinates(self) -> PyTree:
-        real = jax.tree.map(lambda _: "real", self.network)
+        parts = [] if self.frozen else ["network"]
+        parts += [] if self.sizes is None else ["sizes"]
         return eqx.tree_at(
-            lambda tree: tree.network,
+            lambda tree: [getattr(tree, part) for part in parts],
             untrained(self),
-            real,
+            [jax.tree.map(lambda _: "real", getattr(self, part)) for part in parts],
             is_leaf=lambda leaf: leaf is None,
         )

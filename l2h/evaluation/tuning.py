@@ -1,0 +1,220 @@
+"""Hyper-parameters of baselines: a grid, and numbers learned by meta-training."""
+
+import csv
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..domains import Domain
+from ..meta import NormalizedES, Objective, Trainer, assemble, draw_starts, flatten
+from ..optimizers import AbstractOptimizer
+from ..tasks import Task
+from .outcomes import Outcomes, evaluate
+
+# Appendix C of the paper: learned hyper-parameters take this many outer steps of Adam.
+OUTER_STEPS, OUTER_RATE = 100, 1e-2
+# By how much runs of the doubled length may still gain, in natural energies.
+SETTLED = 0.05
+
+
+def learn(
+    optimizer: AbstractOptimizer,
+    task: Task,
+    steps: int,
+    *,
+    seed: int,
+    updates: int = OUTER_STEPS,
+    pairs: int = 8,
+    copies: int = 4,
+    dtype: Any = jnp.float32,
+    note: Callable[[str], None] = lambda _: None,
+) -> AbstractOptimizer:
+    """Return the optimizer with its declared hyper-parameters meta-trained on a task.
+
+    Arguments:
+        optimizer: where to begin.
+        task: what is searched.
+        steps: length of every rollout; its lowest energy is the loss.
+        seed: of noise and training starts.
+        updates: outer steps.
+        pairs, copies: antithetic pairs, and starts that they share.
+        dtype: precision of rollouts.
+        note: told what happens, for progress.
+
+    Reference: Learn2Hop, appendix C.1; the estimator is `NormalizedES`.
+    """
+    trainer = Trainer(
+        NormalizedES(pairs=pairs, sigma=0.1, rate=OUTER_RATE),
+        Objective(final=0.0, best=1.0, shortest=float(steps), longest=float(steps)),
+        (task,),
+        copies=copies,
+        chunk=max(1, 32 // copies),
+        precision=jnp.dtype(dtype).name,
+        updates=float(updates),
+    )
+    state = trainer.strategy.init(optimizer, seed)
+    for update in range(updates):
+        state, info = trainer(state)
+        note(f"outer step {update + 1} of {updates}: loss {float(info['loss']):.3f}")
+    return state.optimizer
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One choice of hyper-parameters, and how it did."""
+
+    name: str
+    optimizer: AbstractOptimizer
+    validation: Outcomes
+    """On validation starts, by which the best is chosen."""
+    held_out: Outcomes
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers that are reported, as plain Python."""
+        shown = self.held_out.summary()
+        runs = self.held_out.found[np.isfinite(self.held_out.found)]
+        return {
+            "name": self.name,
+            "hyperparameters": np.asarray(flatten(self.optimizer), np.float64).tolist(),
+            "validation_mean": mean(self.validation),
+            "held_out_mean": mean(self.held_out),
+            "held_out_error": float(np.std(runs, ddof=1) / np.sqrt(len(runs))),
+            "held_out_polished_mean": shown["mean_energy"],
+            "held_out_lowest": shown["lowest_energy"],
+            "nonfinite": shown["nonfinite"],
+        }
+
+
+def mean(outcomes: Outcomes) -> float:
+    """Return the mean of the lowest energies seen; infinite if a run saw none."""
+    return float(np.mean(outcomes.found))
+
+
+def tune(
+    grid: Mapping[str, AbstractOptimizer],
+    task: Task,
+    steps: int,
+    *,
+    seed: int,
+    starts: int = 150,
+    updates: int = OUTER_STEPS,
+    dtype: Any = jnp.float32,
+    note: Callable[[str], None] = lambda _: None,
+) -> list[Candidate]:
+    """Try every value of a grid and what is learned from each; the best comes first.
+
+    The order is that of mean energies on validation starts, which held-out starts, used
+    for the reported numbers, do not influence.
+
+    Arguments:
+        grid: optimizers by name.
+        task: what is searched.
+        steps: granted to each run.
+        seed: of all starts and noise.
+        starts: validation starts, and as many held-out ones.
+        updates: outer steps of learning; zero to try the grid only.
+        dtype: precision of the search.
+        note: told what happens, for progress.
+
+    Raises:
+        ValueError: if the grid is empty.
+    """
+    if not grid:
+        raise ValueError("grid: empty; give at least one optimizer.")
+    contestants = dict(grid)
+    for name, optimizer in grid.items() if updates else ():
+        contestants[f"{name}, learned"] = learn(
+            optimizer,
+            task,
+            steps,
+            seed=seed,
+            updates=updates,
+            dtype=dtype,
+            note=lambda text, name=name: note(f"{task.name}, {name}: {text}"),
+        )
+
+    def run(optimizer: AbstractOptimizer, domain: Domain) -> Outcomes:
+        key = domain.key(seed)
+        drawn = draw_starts(task, starts, key, jnp.dtype(dtype))
+        return evaluate(optimizer, task, drawn, steps, key=key)
+
+    found = []
+    for name, optimizer in contestants.items():
+        note(f"{task.name}, {name}: {starts} validation and {starts} held-out starts")
+        found.append(
+            Candidate(
+                name,
+                optimizer,
+                run(optimizer, Domain.VALIDATION),
+                run(optimizer, Domain.TEST),
+            )
+        )
+    return sorted(found, key=lambda candidate: mean(candidate.validation))
+
+
+def settling(
+    optimizer: AbstractOptimizer,
+    task: Task,
+    *,
+    seed: int,
+    starts: int = 150,
+    first: int = 125,
+    last: int = 16000,
+    dtype: Any = jnp.float32,
+) -> list[tuple[int, float]]:
+    """Return the mean lowest energy after ever more steps, each number twice the last,
+    until doubling gains less than `SETTLED` natural energies or `last` is reached."""
+    key = Domain.TEST.key(seed)
+    drawn = draw_starts(task, starts, key, jnp.dtype(dtype))
+    unit = float(task.potential.scale.energy)
+    ladder: list[tuple[int, float]] = []
+    steps = first
+    while steps <= last:
+        ladder.append((steps, mean(evaluate(optimizer, task, drawn, steps, key=key))))
+        if len(ladder) > 1 and ladder[-2][1] - ladder[-1][1] < SETTLED * unit:
+            break
+        steps *= 2
+    return ladder
+
+
+@cache
+def stored() -> dict[str, Any]:
+    """Return the tuned hyper-parameters that come with the library
+    (l2h/data/baselines.json; `pipelines/tune.py` makes it)."""
+    return json.loads(resources.files("l2h.data").joinpath("baselines.json").read_text())
+
+
+def tuned(optimizer: AbstractOptimizer, kind: str, task: str) -> AbstractOptimizer:
+    """Return an optimizer with the stored hyper-parameters for a task.
+
+    Arguments:
+        optimizer: of the kind, with any hyper-parameters.
+        kind: such as "adam".
+        task: name of the task.
+
+    Raises:
+        ValueError: if that was never tuned, listing what was.
+    """
+    found = stored()["tuned"].get(task, {}).get(kind)
+    if found is None:
+        known = [f"{k} on {t}" for t, kinds in stored()["tuned"].items() for k in kinds]
+        raise ValueError(
+            f"tuned: no hyper-parameters of {kind} on {task} are stored; there are "
+            f"{', '.join(known)}. Make them with pipelines/tune.py."
+        )
+    theta = jnp.asarray(found["best"]["hyperparameters"], flatten(optimizer).dtype)
+    return assemble(optimizer, theta)
+
+
+@cache
+def paper() -> dict[tuple[str, str], float]:
+    """Return the paper's means over 150 starts (table 6), by task and optimizer."""
+    text = resources.files("l2h.data").joinpath("paper_means.csv").read_text()
+    rows = csv.DictReader(text.splitlines())
+    return {(row["task"], row["optimizer"]): float(row["mean"]) for row in rows}

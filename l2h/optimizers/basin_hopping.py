@@ -1,0 +1,300 @@
+"""Basin hopping, one evaluation a step."""
+
+import dataclasses
+from typing import Any, Generic, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from .._leaves import as_array, cast, concrete, require_fraction, require_positive
+from ..potentials import AbstractPotential, Observation
+from .adam import Adam
+from .base import AbstractOptimizer, State, untrained
+from .hops import AbstractHop, Shake, Swaps
+from .lbfgs import LBFGS
+from .quench import gradient_rms
+
+Memory = TypeVar("Memory")
+
+# The step length stays within this factor of the hop's own.
+LARGEST_STRETCH = 4.0
+
+
+class BasinHoppingMemory(eqx.Module, Generic[Memory]):
+    """The current minimum, the quench under way, and what became of earlier ones."""
+
+    minimum: Observation
+    """From which trials start: the last accepted one, of infinite energy before."""
+    quench: State[Memory]
+    """The inner optimizer's state, as of its last move."""
+    fresh: Bool[Array, ""]
+    """Whether the next observation is the first of a quench."""
+    compressed: Bool[Array, ""]
+    """Whether the quench under way feels the compression."""
+    stretch: Float[Array, ""]
+    """Adapted factor on the hop's step length."""
+    quenches: Int[Array, ""]
+    """Quenches that have ended, the start's included."""
+    accepted: Int[Array, ""]
+    """Those whose minimum was accepted, the start's included."""
+    failed: Int[Array, ""]
+    """Those that were given up since an observation was not finite."""
+
+
+class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
+    r"""Metropolis walk between minima, each found by another optimizer.
+
+    A hop displaces the current minimum, the inner optimizer relaxes what results, and the
+    new minimum is accepted with probability
+
+    \[ \min(1, e^{-\Delta E / T}). \]
+
+    A quench ends when the gradient falls below `tolerance` or after `limit` steps. It is
+    given up, and its hop rejected, at the first observation that is not finite. There is
+    no loop inside: the first evaluation of a trial is the first of its quench, one step is
+    one evaluation, and walkers under `jax.vmap` never wait for one another.
+
+    With `compression`, each quench has two phases: first on
+
+    \[ E + \mu \sum_i |x_i - \bar x|^2, \]
+
+    whose minima are round, then on E. Where a centroid has no meaning, the first phase is
+    as the second. With `target`, the step length is adapted after each hop until that
+    fraction of hops is accepted.
+
+    Arguments:
+        inner: optimizer of the quenches.
+        hop: where trials start.
+        temperature: T, in natural energies; None accepts improvements only.
+        tolerance: root mean square of the gradient per coordinate, in natural energies per
+            natural length; zero always takes `limit` steps.
+        compression: mu, in natural energies per squared natural length, or None.
+        target: fraction of hops to be accepted, or None for a fixed step length.
+        rate: of the adaptation: a hop changes the logarithm of the step length by `rate`
+            times (1 if accepted else 0, minus `target`).
+        limit: largest number of steps of one phase of a quench; static.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Reference: Wales and Doye 1997, doi:10.1021/jp970984n; two phases: Locatelli and
+        Schoen, 2003, in another form.
+    """
+
+    inner: AbstractOptimizer[Any]
+    hop: AbstractHop
+    temperature: Float[Array, ""] | None = eqx.field(converter=as_array, default=0.8)
+    tolerance: Float[Array, ""] = eqx.field(converter=as_array, default=1e-2)
+    compression: Float[Array, ""] | None = eqx.field(converter=as_array, default=None)
+    target: Float[Array, ""] | None = eqx.field(converter=as_array, default=None)
+    rate: Float[Array, ""] = eqx.field(converter=as_array, default=0.05)
+    limit: int = eqx.field(static=True, default=1000)
+
+    def __check_init__(self) -> None:
+        if self.temperature is not None:
+            require_positive(temperature=self.temperature)
+        if self.compression is not None:
+            require_positive(compression=self.compression)
+        if self.target is not None:
+            require_fraction(target=self.target)
+        require_positive(rate=self.rate)
+        known = concrete(self.tolerance)
+        if known is not None and not known >= 0:
+            raise ValueError(f"tolerance: {known} given; it must not be negative.")
+        if self.limit < 1:
+            raise ValueError(f"limit: {self.limit} given; a quench takes at least 1 step.")
+
+    @staticmethod
+    def paper(step: Float[Array, ""] | float = 0.4) -> "BasinHopping":
+        """Return the baseline of Learn2Hop (appendix C.2): 5000 steps of Adam a hop.
+
+        Arguments:
+            step: standard deviation of a coordinate's displacement in natural lengths,
+                of which the paper tries 0.2, 0.4, 0.6 and 0.8.
+        """
+        return BasinHopping(
+            inner=Adam(1e-2),
+            hop=Shake(step, kind="normal"),
+            temperature=None,
+            tolerance=0.0,
+            limit=5000,
+        )
+
+    @staticmethod
+    def plain() -> "BasinHopping":
+        """Return basin hopping as is usual for clusters, after Wales and Doye."""
+        return BasinHopping(inner=LBFGS(memory=4), hop=Shake(0.36, loose=0.4))
+
+    @staticmethod
+    def strong() -> "BasinHopping":
+        """Return the strongest simple variant: quenches in two phases, adapted step
+        length, exchanges of unlike atoms."""
+        return BasinHopping(
+            inner=LBFGS(memory=4),
+            hop=Swaps(Shake(0.36, loose=0.4)),
+            compression=8.0,
+            target=0.5,
+        )
+
+    def begin(
+        self,
+        potential: AbstractPotential,
+        observation: Observation,
+        *,
+        horizon: Int[Array, ""],
+        key: PRNGKeyArray,
+    ) -> BasinHoppingMemory:
+        dtype, zero = observation.positions.dtype, jnp.asarray(0, jnp.int32)
+        nowhere = jnp.asarray(jnp.inf, dtype)
+        return BasinHoppingMemory(
+            minimum=eqx.tree_at(lambda seen: seen.energy, observation, nowhere),
+            quench=self._begun(potential, observation, nowhere, key),
+            fresh=jnp.asarray(True),
+            compressed=jnp.asarray(self.compression is not None),
+            stretch=jnp.ones((), dtype),
+            quenches=zero,
+            accepted=zero,
+            failed=zero,
+        )
+
+    def move(
+        self,
+        potential: AbstractPotential,
+        state: State[BasinHoppingMemory],
+        *,
+        key: PRNGKeyArray,
+    ) -> tuple[Float[Array, "n d"], BasinHoppingMemory]:
+        seen, old = state.observation, state.memory
+        p = cast(self, seen.positions.dtype)
+        for_quench, for_hop, for_choice = jax.random.split(key, 3)
+
+        felt = p._felt(potential, seen, old.compressed)
+        steps = jnp.where(old.fresh, 0, old.quench.steps + 1)
+        settled = (gradient_rms(potential, felt) < p.tolerance) | (steps >= self.limit)
+        ended = (settled & ~old.compressed) | ~seen.valid
+        # What was evaluated last under compression is the first to be seen without.
+        felt = p._felt(potential, seen, old.compressed & ~settled)
+        begun = self._begun(potential, felt, state.ceiling, for_quench)
+        going = _continued(old.quench, felt)
+        quench = _choose(old.fresh | (old.compressed & settled), begun, going)
+
+        accepted = ended & seen.valid & p._accepts(potential, seen, old, for_choice)
+        minimum = _choose(accepted, seen, old.minimum)
+        hopped = ended & jnp.isfinite(old.minimum.energy)
+        stretch = jnp.where(hopped, p._adapted(old.stretch, accepted), old.stretch)
+        trial = self.hop(potential, minimum, stretch, key=for_hop)
+        onward, inner = self.inner.move(potential, quench, key=for_quench)
+        memory = BasinHoppingMemory(
+            minimum=minimum,
+            quench=eqx.tree_at(lambda q: q.memory, quench, inner),
+            fresh=ended,
+            compressed=jnp.where(
+                ended, self.compression is not None, old.compressed & ~settled
+            ),
+            stretch=stretch,
+            quenches=old.quenches + ended.astype(jnp.int32),
+            accepted=old.accepted + accepted.astype(jnp.int32),
+            failed=old.failed + (~seen.valid).astype(jnp.int32),
+        )
+        return jnp.where(ended, trial, onward), memory
+
+    def coordinates(self) -> PyTree:
+        """Train the hop, the inner optimizer, and what else is positive and in use."""
+        names = [
+            name
+            for name in ("temperature", "compression")
+            if getattr(self, name) is not None
+        ]
+        return eqx.tree_at(
+            lambda o: [o.inner, o.hop, *(getattr(o, name) for name in names)],
+            untrained(self),
+            [self.inner.coordinates(), self.hop.coordinates(), *["positive"] * len(names)],
+            is_leaf=lambda leaf: leaf is None,
+        )
+
+    def _felt(
+        self, potential: AbstractPotential, seen: Observation, compressed: Bool[Array, ""]
+    ) -> Observation:
+        """Return the observation with the compression added where it acts."""
+        if self.compression is None or not potential.space.invariant:
+            return seen
+        unit = cast(potential.scale, seen.positions.dtype)
+        pull = self.compression * unit.energy / unit.length**2
+        pull = jnp.where(compressed, pull, 0)
+        offsets = potential.space.offsets(seen.positions)
+        shares = pull * jnp.sum(offsets**2, axis=1)
+        return Observation(
+            positions=seen.positions,
+            energy=seen.energy + jnp.sum(shares),
+            gradient=seen.gradient + 2 * pull * offsets,
+            atomic_energies=seen.atomic_energies + shares,
+        )
+
+    def _begun(
+        self,
+        potential: AbstractPotential,
+        felt: Observation,
+        ceiling: Float[Array, ""],
+        key: PRNGKeyArray,
+    ) -> State:
+        """Return the inner optimizer's state at the start of a quench."""
+        limit = jnp.asarray(self.limit, jnp.int32)
+        best = jnp.where(felt.valid, felt.energy, jnp.inf).astype(felt.energy.dtype)
+        return State(
+            observation=felt,
+            best_energy=best,
+            best_positions=felt.positions,
+            mean_best=jnp.minimum(best, ceiling),
+            ceiling=ceiling,
+            valid=felt.valid,
+            evaluations=jnp.asarray(1, jnp.int32),
+            horizon=limit,
+            memory=self.inner.begin(potential, felt, horizon=limit, key=key),
+        )
+
+    def _accepts(
+        self,
+        potential: AbstractPotential,
+        seen: Observation,
+        old: BasinHoppingMemory,
+        key: PRNGKeyArray,
+    ) -> Bool[Array, ""]:
+        climb = seen.energy - old.minimum.energy
+        if self.temperature is None:
+            return climb < 0
+        unit = cast(potential.scale, climb.dtype)
+        # An exponential number exceeds x with probability exp(-x).
+        heat = self.temperature * jax.random.exponential(key, dtype=climb.dtype)
+        return climb < heat * unit.energy
+
+    def _adapted(
+        self, stretch: Float[Array, ""], accepted: Bool[Array, ""]
+    ) -> Float[Array, ""]:
+        if self.target is None:
+            return stretch
+        surplus = accepted.astype(stretch.dtype) - self.target
+        changed = stretch * jnp.exp(self.rate * surplus)
+        return jnp.clip(changed, 1 / LARGEST_STRETCH, LARGEST_STRETCH)
+
+
+def _continued(state: State[Memory], felt: Observation) -> State[Memory]:
+    """Return the inner optimizer's state after a further observation."""
+    better = felt.valid & (felt.energy < state.best_energy)
+    best = jnp.where(better, felt.energy, state.best_energy)
+    evaluations = state.evaluations + 1
+    rise = jnp.minimum(best, state.ceiling) - state.mean_best
+    return dataclasses.replace(
+        state,
+        observation=felt,
+        best_energy=best,
+        best_positions=jnp.where(better, felt.positions, state.best_positions),
+        mean_best=state.mean_best + rise / evaluations.astype(best.dtype),
+        valid=state.valid & felt.valid,
+        evaluations=evaluations,
+    )
+
+
+def _choose(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

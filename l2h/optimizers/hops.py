@@ -1,0 +1,190 @@
+"""Where a search tries next, once it sits in a minimum."""
+
+from abc import abstractmethod
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import jax.scipy.special as jsp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, UInt32
+
+from .._leaves import as_array, cast, require_fraction, require_positive
+from ..potentials import AbstractPotential, Observation
+from .base import trained
+
+# 2^32 over the golden ratio, and odd multipliers under which each input bit flips each
+# output bit half of the time.
+GOLDEN = np.uint32(0x9E3779B9)
+MIXERS = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
+
+
+class AbstractHop(eqx.Module):
+    """Proposes a structure from a minimum."""
+
+    @abstractmethod
+    def __call__(
+        self,
+        potential: AbstractPotential,
+        minimum: Observation,
+        stretch: Float[Array, ""],
+        *,
+        key: PRNGKeyArray,
+    ) -> Float[Array, "n d"]:
+        """Return where the next quench starts.
+
+        Arguments:
+            potential: the energy surface.
+            minimum: the structure to leave, as observed.
+            stretch: factor on the hop's own step length, by which it is adapted.
+            key: for the draw.
+        """
+
+    @abstractmethod
+    def coordinates(self) -> PyTree:
+        """Declare what meta-training may change, as optimizers do."""
+
+
+class Shake(AbstractHop):
+    """Moves every atom at random, and puts a loose one back on the surface.
+
+    Each coordinate is displaced independently. The least bound atom, if its energy lies
+    above `loose` times that of the best bound one, is put at a random angle on the sphere
+    that just holds all atoms which are not loose. Where a centroid has no meaning
+    (periodic cells, functions), no atom is ever loose.
+
+    Arguments:
+        step: largest displacement of a coordinate if uniform, standard deviation if
+            normal, in natural lengths.
+        loose: fraction of the lowest atomic energy; None puts no atom back.
+        kind: "uniform" or "normal"; static.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Reference: Wales and Doye 1997, doi:10.1021/jp970984n.
+    """
+
+    step: Float[Array, ""] = eqx.field(converter=as_array)
+    loose: Float[Array, ""] | None = eqx.field(converter=as_array, default=None)
+    kind: Literal["uniform", "normal"] = eqx.field(static=True, default="uniform")
+
+    def __check_init__(self) -> None:
+        require_positive(step=self.step)
+        if self.loose is not None:
+            require_fraction(loose=self.loose)
+        if self.kind not in ("uniform", "normal"):
+            raise ValueError(f'kind: {self.kind!r} given; say "uniform" or "normal".')
+
+    def __call__(
+        self,
+        potential: AbstractPotential,
+        minimum: Observation,
+        stretch: Float[Array, ""],
+        *,
+        key: PRNGKeyArray,
+    ) -> Float[Array, "n d"]:
+        x = minimum.positions
+        p, unit = cast((self, potential.scale), x.dtype)
+        # One draw for everything: under vmap, this runs at every step of every walker.
+        size = (x.shape[0] + (p.loose is not None), x.shape[1])
+        draw = jax.random.normal if self.kind == "normal" else _symmetric
+        noise = draw(key, size, x.dtype)
+        moved = x + p.step * stretch * unit.length * noise[: x.shape[0]]
+        if p.loose is None or not potential.space.invariant:
+            return moved
+        normal = noise[-1] if self.kind == "normal" else jsp.erfinv(noise[-1])
+        return _resurface(potential, minimum, p.loose, moved, normal)
+
+    def coordinates(self) -> PyTree:
+        return trained(self, step="positive")
+
+
+class Swaps(AbstractHop):
+    """Exchanges two unlike atoms now and then, and otherwise hops as another hop does.
+
+    Arguments:
+        hop: what happens otherwise, and always where all atoms are alike.
+        chance: probability of an exchange.
+
+    Raises:
+        ValueError: if `chance` does not lie between 0 and 1.
+    """
+
+    hop: AbstractHop
+    chance: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
+
+    def __check_init__(self) -> None:
+        require_fraction(chance=self.chance)
+
+    def __call__(
+        self,
+        potential: AbstractPotential,
+        minimum: Observation,
+        stretch: Float[Array, ""],
+        *,
+        key: PRNGKeyArray,
+    ) -> Float[Array, "n d"]:
+        otherwise = self.hop(potential, minimum, stretch, key=key)
+        species = getattr(potential, "species", None)
+        if species is None:
+            return otherwise
+        x = minimum.positions
+        p = cast(self, x.dtype)
+        draws = jax.random.uniform(jax.random.fold_in(key, 1), (2 * len(x) + 1,), x.dtype)
+        first = jnp.argmax(draws[: len(x)])
+        unlike = species != species[first]
+        second = jnp.argmax(jnp.where(unlike, draws[len(x) : -1], -1))
+        swapped = x.at[first].set(x[second]).at[second].set(x[first])
+        return jnp.where((draws[-1] < p.chance) & jnp.any(unlike), swapped, otherwise)
+
+    def coordinates(self) -> PyTree:
+        return eqx.tree_at(
+            lambda hop: hop.hop, trained(self, chance="fraction"), self.hop.coordinates()
+        )
+
+
+def _symmetric(key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return numbers that are uniform between -1 and 1, both excluded.
+
+    Under vmap, hops are drawn at every step of every walker and seldom used. Mixing an
+    index with two random words costs a tenth of drawing each number from the generator,
+    which otherwise takes as long as the forces on 38 atoms.
+    """
+    first, second = jax.random.bits(key, (2,), jnp.uint32)
+    index = np.arange(np.prod(shape), dtype=np.uint32)
+    words = _mixed(_mixed(jnp.asarray(index * GOLDEN) + first) ^ second)
+    # 23 bits and a half: what single precision holds, and never an end of the interval.
+    return ((words >> 9).astype(dtype) * 2.0**-22 + (2.0**-23 - 1)).reshape(shape)
+
+
+def _mixed(words: UInt32[Array, " k"]) -> UInt32[Array, " k"]:
+    """Return a permutation of 32-bit words that leaves no visible pattern."""
+    words = (words ^ (words >> 16)) * MIXERS[0]
+    words = (words ^ (words >> 15)) * MIXERS[1]
+    return words ^ (words >> 16)
+
+
+def _resurface(
+    potential: AbstractPotential,
+    minimum: Observation,
+    loose: Float[Array, ""],
+    moved: Float[Array, "n d"],
+    direction: Float[Array, " d"],
+) -> Float[Array, "n d"]:
+    """Put the least bound atom, if it is loose, onto the surface of those that are not."""
+    shares = minimum.atomic_energies
+    offsets = potential.space.offsets(minimum.positions)
+    bound = shares <= loose * jnp.min(shares)
+    weights = bound.astype(offsets.dtype)[:, None]
+    middle = jnp.sum(weights * offsets, axis=0) / jnp.maximum(jnp.sum(weights), 1)
+    radius = jnp.sqrt(jnp.max(weights[:, 0] * jnp.sum((offsets - middle) ** 2, axis=1)))
+    unit = direction / jnp.sqrt(jnp.sum(direction**2))
+    # Nothing is loose where nothing is bound, nor where there is no centroid.
+    # One atom only, also among equals. Two plain reductions are faster than an argmax.
+    atoms = jnp.arange(len(shares))
+    equals = jnp.where(shares == jnp.max(shares), atoms, len(shares))
+    chosen = (atoms == jnp.min(equals)) & ~bound & (jnp.min(shares) < 0) & (radius > 0)
+    surface = minimum.positions - offsets + middle + radius * unit
+    return jnp.where(chosen[:, None], surface, moved)

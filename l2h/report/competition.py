@@ -1,0 +1,345 @@
+"""Files, pictures and the table of a competition."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..evaluation import Interval, Score, distinct, hit_curve
+from ..io import write_atomically, write_extxyz
+from .plots import COLOURS, GREY
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+KEPT = 10
+BINS = 60
+
+
+def write_competition(
+    folder: Path, scores: Sequence[Sequence[Score]], circumstances: Mapping[str, Any]
+) -> list[Path]:
+    """Write numbers, pictures and lowest structures; return the paths.
+
+    `results.csv` and `results.json` hold the same numbers; those whose names begin with
+    "seconds" are the only ones that differ between repetitions. The JSON file also holds
+    the circumstances. Names of pictures and structures end in the task's name.
+
+    Arguments:
+        folder: where; it must exist.
+        scores: for each task, those of all optimizers.
+        circumstances: settings, command and machine.
+    """
+    rows = [score.summary() for group in scores for score in group]
+    table_file, numbers = folder / "results.csv", folder / "results.json"
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: _cell(v) for k, v in row.items()} for row in rows)
+    write_atomically(table_file, text.getvalue())
+    content = {**circumstances, "results": [_finite(row) for row in rows]}
+    write_atomically(numbers, json.dumps(content, indent=1) + "\n")
+    paths = [table_file, numbers]
+    for group in scores:
+        task = group[0].task
+        picture = folder / f"competition-{task.name}.png"
+        competition_picture(picture, group)
+        paths.append(picture)
+        if task.potential.space.invariant:  # a structure, not the point of a function
+            structures = folder / f"lowest-{task.name}.extxyz"
+            if _write_lowest(structures, group):
+                paths.append(structures)
+    return paths
+
+
+def _write_lowest(path: Path, group: Sequence[Score]) -> bool:
+    """Write the lowest different structures that any optimizer found, if there are any."""
+    task = group[0].task
+    energies = np.concatenate([score.energies for score in group])
+    positions = np.concatenate([score.record.positions for score in group])
+    chosen = distinct(task, energies, positions)[:KEPT]
+    if not chosen:
+        return False
+    write_extxyz(
+        path,
+        task.potential,
+        positions[chosen],
+        symbols=task.symbols,
+        energies=energies[chosen],
+    )
+    return True
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(value)
+    return value
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """Replace infinities and absent numbers, which JSON lacks, by None."""
+    return {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v
+        for k, v in row.items()
+    }
+
+
+def competition_table(scores: Sequence[Sequence[Score]]) -> str:
+    """Return the closing table as plain text, with all that must not be overlooked."""
+    lines = []
+    width = max(len(score.optimizer) for group in scores for score in group)
+    for group in scores:
+        task, reference = group[0].task, group[0].reference
+        if lines:
+            lines.append("")
+        lines.append(
+            f"{task.name}: {group[0].starts} starts, {group[0].budget:,} evaluations each; "
+            + (
+                f"reference energy {reference.energy:.6f}"
+                if reference.known
+                else f"NO reference energy is known: success means {reference.energy:.6f}, "
+                "the lowest energy found here"
+            )
+        )
+        lines.append(
+            f"{'':{width}} {'success (95 %)':>24} {'evaluations to first hit':>30} "
+            f"{'evaluations per hit':>30} {'ms per hit':>10} {'mean energy':>12} "
+            f"{'lowest':>12} {'minima':>6}"
+        )
+        for score in group:
+            row = score.summary()
+            per_hit = score.per_hit
+            shown = "-" if per_hit is None else _interval(per_hit, ",.0f")
+            milliseconds = 1e3 * row["seconds_to_first_hit"]
+            time = f"{milliseconds:,.3g}" if math.isfinite(milliseconds) else "no hit"
+            lines.append(
+                f"{score.optimizer:{width}} {_interval(score.success, '.1%'):>24} "
+                f"{_interval(score.to_first_hit, ',.0f'):>30} {shown:>30} "
+                f"{time:>10} {row['mean']:12.4f} {row['lowest']:12.4f} {row['minima']:6d}"
+            )
+        for score in group:
+            lines += _remarks(score)
+    return "\n".join(lines)
+
+
+def _remarks(score: Score) -> list[str]:
+    row, who = score.summary(), f"{score.task.name}: {score.optimizer}"
+    lines = []
+    if row["nonfinite"]:
+        lines.append(
+            f"{who} met non-finite energies in {row['nonfinite']} of {row['attempts']} "
+            "attempts."
+        )
+    if row["without_energy"]:
+        lines.append(
+            f"{who} ended {row['without_energy']} of {row['starts']} walkers without any "
+            "finite energy; the mean leaves them out."
+        )
+    if row["unconverged"]:
+        lines.append(
+            f"{who}: {row['unconverged']} of {row['attempts']} quenches did not converge."
+        )
+    if row["below_reference"]:
+        lines.append(
+            f"WARNING: {who} ended {row['below_reference']} times BELOW the reference "
+            f"{row['reference']:.6f}, at {row['lowest']:.6f}: a discovery or a bug. They "
+            "do not count as hits; look at the structures."
+        )
+    return lines
+
+
+def _interval(interval: Interval, style: str) -> str:
+    if not math.isfinite(interval.value):
+        return f"no hit, > {interval.low:{style}}"
+    return f"{interval.value:{style}} ({interval.low:{style}} .. {interval.high:{style}})"
+
+
+def competition_picture(path: Path, group: Sequence[Score]) -> None:
+    """Draw one PNG about one task: hits, their cost, final energies, the way there.
+
+    Arguments:
+        path: where; an existing file is replaced, atomically.
+        group: the scores of all optimizers on the task.
+    """
+    from matplotlib.figure import Figure
+
+    names = [score.optimizer for score in group]
+    colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
+    styles = {name: ("-", "--", ":")[i // len(COLOURS) % 3] for i, name in enumerate(names)}
+    # A figure of its own, without pyplot: no global state, no display.
+    figure = Figure(figsize=(14, 9.5), dpi=110, layout="constrained")
+    (curves, costs), (finals, descent) = figure.subplots(2, 2)
+    _draw_curves(curves, group, colours, styles)
+    _draw_costs(costs, group, colours)
+    _draw_finals(finals, group, colours)
+    _draw_descent(descent, group, colours, styles)
+    for axes in (curves, costs, finals, descent):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="0.92", linewidth=0.8)
+        axes.set_axisbelow(True)
+    score = group[0]
+    what = (
+        f"reference {_number(score.reference.energy)}"
+        if score.reference.known
+        else f"no reference known: success is {_number(score.reference.energy)}, the "
+        "lowest energy found here"
+    )
+    figure.suptitle(
+        f"{score.task.name}: {score.starts} starts, {score.budget:,} evaluations each; "
+        f"{what}",
+        fontsize=13,
+    )
+    # Below the panels, so that it hides no curve.
+    handles, labels = curves.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=min(len(labels), 5), fontsize=9
+    )
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomically(path, buffer.getvalue())
+
+
+def _draw_curves(
+    axes: "Axes",
+    group: Sequence[Score],
+    colours: Mapping[str, str],
+    styles: Mapping[str, str],
+) -> None:
+    axes.set(
+        title="Starts that have hit",
+        xlabel="evaluations, quenches included",
+        ylabel="fraction of starts",
+        xscale="log",
+        ylim=(-0.02, 1.02),
+    )
+    curves = {score.optimizer: hit_curve(score.hit_at) for score in group}
+    end = max([group[0].budget, *(float(x[-1]) for x, _ in curves.values() if x.size)])
+    begin = min([0.5 * end, *(0.8 * float(x[0]) for x, _ in curves.values() if x.size)])
+    for name, (x, y) in curves.items():
+        axes.step(
+            [begin, *x, end],
+            [0, *y, y[-1] if y.size else 0],
+            where="post",
+            color=colours[name],
+            linestyle=styles[name],
+            linewidth=2,
+            label=name,
+        )
+    axes.set_xlim(begin, end)
+
+
+def _draw_costs(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]) -> None:
+    axes.set(
+        title="Evaluations per hit, stopping at the first (95 %)",
+        xlabel="evaluations, failed starts and quenches included",
+        xscale="log",
+    )
+    for place, score in enumerate(group):
+        cost, colour = score.to_first_hit, colours[score.optimizer]
+        if math.isfinite(cost.value):
+            axes.plot([cost.low, cost.high], [place, place], color=colour, linewidth=3)
+            axes.plot(cost.value, place, "o", color=colour, markersize=8)
+            text, at = f"{cost.value:,.0f}", cost.value
+        else:
+            axes.plot(cost.low, place, ">", color=colour, markersize=9)
+            text, at = f"no hit; more than {cost.low:,.0f}", cost.low
+        axes.annotate(
+            text,
+            (at, place),
+            xytext=(0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=9,
+        )
+    axes.set_yticks(range(len(group)), [score.optimizer for score in group])
+    axes.set_ylim(len(group) - 0.5, -0.7)
+    axes.margins(x=0.18)
+
+
+def _draw_finals(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]) -> None:
+    unit = "eV" if group[0].task.symbols else "ε"
+    axes.set(
+        title="Lowest energy of each start, quenched",
+        xlabel=f"energy ({unit})" if group[0].task.potential.space.invariant else "value",
+    )
+    finite = {s.optimizer: s.energies[np.isfinite(s.energies)] for s in group}
+    everything = np.concatenate([*finite.values(), [group[0].reference.energy]])
+    everything = everything[np.isfinite(everything)]
+    if everything.size:
+        low, high = float(everything.min()), float(np.percentile(everything, 99))
+        width = max(high - low, 1e-3 * max(abs(low), 1)) / BINS
+        edges = low + width * (np.arange(BINS + 3) - 1.5)
+        for place, score in enumerate(group):
+            values = np.clip(finite[score.optimizer], edges[0], edges[-1])
+            counts, _ = np.histogram(values, edges)
+            heights = 0.85 * counts / max(counts.max(), 1)
+            colour = colours[score.optimizer]
+            axes.bar(edges[:-1], -heights, width, place + 0.4, align="edge", color=colour)
+            lost = score.starts - len(values)
+            if lost:
+                axes.annotate(
+                    f"{lost} of {score.starts} without finite energy",
+                    (edges[-1], place),
+                    ha="right",
+                    fontsize=9,
+                )
+        axes.set_xlim(edges[0], edges[-1])
+    label = "reference" if group[0].reference.known else "lowest found here"
+    axes.axvline(group[0].reference.energy, color="black", linestyle="--", linewidth=1)
+    axes.annotate(
+        label,
+        (group[0].reference.energy, 1),
+        xycoords=("data", "axes fraction"),
+        xytext=(4, -10),
+        textcoords="offset points",
+        fontsize=9,
+    )
+    axes.set_yticks(range(len(group)), [score.optimizer for score in group])
+    axes.set_ylim(len(group) - 0.5, -0.8)
+
+
+def _draw_descent(
+    axes: "Axes",
+    group: Sequence[Score],
+    colours: Mapping[str, str],
+    styles: Mapping[str, str],
+) -> None:
+    axes.set(
+        title="Lowest energy so far along the first attempt (median, quartiles)",
+        xlabel="evaluations",
+        ylabel="energy",
+        xscale="log",
+    )
+    reference = group[0].reference.energy
+    medians = {}
+    for score in group:
+        points, rows = score.record.points, score.record.lowest
+        if len(points) < 2:
+            continue  # quenched starts have no way
+        low, median, high = np.quantile(rows, (0.25, 0.5, 0.75), axis=0, method="nearest")
+        who = score.optimizer
+        axes.fill_between(points, low, high, color=colours[who], alpha=0.12, linewidth=0)
+        axes.plot(points, median, color=colours[who], linestyle=styles[who], linewidth=2)
+        medians[who] = (points, median)
+    ends = [float(m[-1]) for _, m in medians.values() if np.isfinite(m[-1])]
+    if ends:
+        # Starts may lie many orders of magnitude higher: show where it is decided.
+        floor = min([*ends, reference])
+        span = max(2.5 * (float(np.median(ends)) - floor), 0.2 * abs(floor), 1e-6)
+        axes.set_ylim(floor - 0.05 * span, floor + span)
+        within = [p[m < floor + span] for p, m in medians.values()]
+        axes.set_xlim(
+            max(1.0, 0.6 * min(float(p[0]) for p in within if p.size)),
+            max(float(p[-1]) for p, _ in medians.values()),
+        )
+    axes.axhline(reference, color=GREY, linestyle="--", linewidth=1)
+
+
+def _number(value: float) -> str:
+    # With the same minus sign as on the axes.
+    return f"{value:.4f}".replace("-", "−")

@@ -1,0 +1,183 @@
+"""Meta-strategies side by side: how steadily they learn, and what it leads to."""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from ..evaluation import Interval
+from ..io import write_atomically
+from .plots import COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# A spike lies so many robust standard deviations above the median of the updates before.
+WINDOW, SIGMAS = 50, 6.0
+# Until then everything is worse than later.
+WARM_UP = 0.1
+
+
+@dataclass(frozen=True)
+class StrategyRun:
+    """One training of one strategy from one seed."""
+
+    seed: int
+    losses: Float[np.ndarray, " u"]
+    """Mean loss of the population, per update."""
+    nonfinite: Float[np.ndarray, " u"]
+    """Fraction of rollouts that met non-finite numbers, per update."""
+    success: Interval
+    """Of the last weights, on held-out starts."""
+    best: Interval
+    """Of the weights that were best on validation starts, on held-out starts."""
+
+    @property
+    def relapses(self) -> float:
+        """Fraction of updates, after the first tenth, whose population did worse than the
+        untrained one."""
+        later = self.losses[int(WARM_UP * len(self.losses)) :]
+        return float(np.mean(~(later <= self.losses[0]))) if later.size else 0.0
+
+    @property
+    def spikes(self) -> int:
+        """Number of times that the loss has jumped; see `jumps`."""
+        high = jumps(self.losses)
+        return int(np.sum(high & ~np.concatenate([[False], high[:-1]])))
+
+
+def jumps(losses: Float[np.ndarray, " u"]) -> Bool[np.ndarray, " u"]:
+    """Return which losses lie far above the 50 before them, or are not finite.
+
+    Far is six times the interquartile range over 1.35, which is the standard deviation if
+    they are normal. Nothing counts before there are 50.
+    """
+    result = ~np.isfinite(losses)
+    for u in range(WINDOW, len(losses)):
+        before = losses[u - WINDOW : u]
+        before = before[np.isfinite(before)]
+        if before.size >= WINDOW // 2:
+            low, middle, high = np.percentile(before, [25, 50, 75])
+            result[u] |= losses[u] > middle + SIGMAS * (high - low) / 1.35
+    return result
+
+
+def strategies_table(runs: Mapping[str, Sequence[StrategyRun]]) -> str:
+    """Return one line for every run, as plain text."""
+    head = (
+        f"{'strategy':14} {'seed':>4} {'success (95 %)':>24} {'best weights (95 %)':>24} "
+    )
+    head += (
+        f"{'last loss':>10} {'spikes':>6} {'worse than untrained':>20} {'non-finite':>10}"
+    )
+    lines = [head]
+    for name, group in runs.items():
+        for run in group:
+            last = float(np.mean(run.losses[-WINDOW:]))
+            lines.append(
+                f"{name:14} {run.seed:4d} {_percent(run.success):>24} "
+                f"{_percent(run.best):>24} {last:10.3f} {run.spikes:6d} "
+                f"{run.relapses:20.1%} {float(np.mean(run.nonfinite)):10.2%}"
+            )
+        worst = min(group, key=lambda run: run.success.value)
+        middle = float(np.median([run.success.value for run in group]))
+        lines.append(
+            f"{name:14}      median success {middle:.1%}, worst {worst.success.value:.1%}; "
+            f"{sum(run.spikes for run in group)} spikes"
+        )
+    return "\n".join(lines)
+
+
+def strategies_report(
+    path: str | os.PathLike[str],
+    runs: Mapping[str, Sequence[StrategyRun]],
+    *,
+    title: str,
+    reference: float | None = None,
+    energy_unit: str = "ε",
+) -> None:
+    """Draw one PNG: losses against updates, and success of every seed.
+
+    Arguments:
+        path: where; an existing file is replaced, atomically.
+        runs: of each strategy, one per seed.
+        title: what was trained.
+        reference: the global minimum's energy in the unit of the losses, if known.
+        energy_unit: unit of losses.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 4.8), dpi=130, layout="constrained")
+    learning, success = figure.subplots(1, 2, width_ratios=[1.7, 1])
+    _draw_losses(learning, runs, reference)
+    learning.set_ylabel(f"meta-loss ({energy_unit})")
+    _draw_success(success, runs)
+    for axes in (learning, success):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="0.92", linewidth=0.8)
+        axes.set_axisbelow(True)
+    learning.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9)
+    figure.suptitle(title, fontsize=13)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    write_atomically(path, buffer.getvalue())
+
+
+def _draw_losses(
+    axes: "Axes", runs: Mapping[str, Sequence[StrategyRun]], reference: float | None
+) -> None:
+    axes.set(
+        title="Mean loss of the population (median and range of seeds)",
+        xlabel="meta-update",
+    )
+    for colour, (name, group) in zip(COLOURS, runs.items(), strict=False):
+        length = min(len(run.losses) for run in group)
+        curves = np.stack([run.losses[:length] for run in group])
+        updates = np.arange(1, length + 1)
+        low, middle, high = np.percentile(curves, [0, 50, 100], axis=0)
+        axes.fill_between(updates, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(updates, middle, color=colour, linewidth=1.3, label=name)
+        # Small marks along the upper edge: no seed's accident is hidden in a band.
+        at = np.flatnonzero(np.any([jumps(c) for c in curves], axis=0))
+        axes.plot(
+            updates[at],
+            np.full(at.size, 0.985),
+            "|",
+            color=colour,
+            transform=axes.get_xaxis_transform(),
+        )
+    if reference is not None:
+        axes.axhline(
+            reference, color="black", linestyle="--", linewidth=1, label="global minimum"
+        )
+    axes.plot([], [], "|", color="0.4", label="spike of any seed (upper edge)")
+    axes.margins(x=0.01)
+
+
+def _draw_success(axes: "Axes", runs: Mapping[str, Sequence[StrategyRun]]) -> None:
+    axes.set(title="Success of the last weights, by seed (95 %)", ylabel="held-out starts")
+    for place, (colour, group) in enumerate(zip(COLOURS, runs.values(), strict=False)):
+        x = place + np.linspace(-0.25, 0.25, len(group) + 2)[1:-1]
+        rates = [run.success for run in group]
+        values = np.array([rate.value for rate in rates])
+        errors = np.array(
+            [[r.value - r.low for r in rates], [r.high - r.value for r in rates]]
+        )
+        axes.errorbar(
+            x, values, errors, fmt="o", color=colour, markersize=5, capsize=2, linewidth=1
+        )
+    axes.set_xticks(range(len(runs)), list(runs))
+    axes.set_xlim(-0.5, len(runs) - 0.5)
+    axes.set_ylim(-0.02, 1.02)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+
+def _percent(rate: Interval) -> str:
+    return f"{rate.value:.1%} ({rate.low:.1%} .. {rate.high:.1%})"

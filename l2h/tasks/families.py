@@ -1,0 +1,54 @@
+"""Families of tasks: what an optimizer is trained on, and what it is tried on."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """Names of tasks that are trained on together, and of related ones kept apart."""
+
+    tasks: tuple[str, ...]
+    held_out: tuple[str, ...] = ()
+    """Never trained on; the examination shows how far the optimizer carries over."""
+
+
+FAMILIES = {
+    # The paper's training set (appendix, table 6).
+    "lj-family": Family(
+        ("lj13", "lj19", "lj31", "lj38", "lj55", "lj75"), ("lj26", "lj45", "lj64")
+    ),
+    "gupta-au55": Family(("Au55",), ("Au38",)),
+    # Three compositions of each pair of metals; one program serves all twelve.
+    "bimetallic": Family(
+        tuple(
+            f"{a}{count}{b}{38 - count}"
+            for a, b in (("Ag", "Au"), ("Ag", "Pt"), ("Pd", "Au"), ("Pd", "Pt"))
+            for count in (9, 19, 29)
+        ),
+        ("Ag32Au6", "Ag14Pt24", "Pd24Au14", "Pd6Pt32"),
+    ),
+    "si64": Family(("si64",), ("si8",)),
+    "lj13": Family(("lj13",)),
+    "lj75": Family(("lj75",)),
+    "rough": Family(
+        ("ackley10", "griewank10", "rastrigin10", "schwefel10", "styblinski-tang10"),
+        ("rastrigin5", "ackley20"),
+    ),
+}
+
+
+def members(names: str) -> tuple[str, ...]:
+    """Return the tasks that a user means: those of a family, or those named.
+
+    Arguments:
+        names: a family, or tasks joined by commas; families may stand among them.
+    """
+    found = (
+        FAMILIES[name].tasks if name in FAMILIES else (name,) for name in names.split(",")
+    )
+    return tuple(task for group in found for task in group)
+
+
+def held_out(tasks: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the related tasks of the family that these tasks are; none for others."""
+    return next((f.held_out for f in FAMILIES.values() if f.tasks == tasks), ())

@@ -1,0 +1,208 @@
+"""Compare meta-strategies: the same task, budget and seeds for each (appendix B).
+
+nox -s strategies
+nox -s strategies -- --quick
+nox -s strategies -- --strategies esmc,ga --seeds 2 --folder runs/mine
+
+A run that was interrupted goes on when the same command is given again.
+"""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import tyro
+
+# About 80 rollouts per update, as in the appendix, and the same for all strategies.
+SHARED: dict[str, Any] = {
+    "pairs": 20,
+    "copies": 2,
+    "validate_every": 100,
+    "checkpoint_every": 20,
+}
+# Perturbations and rates that suit each, found on another seed than those reported.
+OWN: dict[str, dict[str, Any]] = {
+    "es": {},
+    "esmc": {},
+    "ga": {},
+    "normalized-es": {},
+}
+UPDATES, HORIZON, SEEDS, STARTS = 900, 100, 5, 150
+QUICK = {"updates": 30, "seeds": 1, "starts": 25}
+
+
+def main(
+    task: Annotated[str, tyro.conf.Positional] = "lj13",
+    /,
+    *,
+    strategies: str = ",".join(OWN),
+    updates: int | None = None,
+    horizon: int = HORIZON,
+    seeds: int | None = None,
+    starts: int | None = None,
+    folder: Path | None = None,
+    devices: int = 1,
+    quick: bool = False,
+) -> None:
+    """Train one optimizer per strategy and seed, and show who learns steadily.
+
+    Args:
+        task: Name of a task.
+        strategies: Names joined by commas.
+        updates: Meta-updates of every run; 900 unless told otherwise.
+        horizon: Steps of every rollout, in training and in the examination.
+        seeds: How many, counted from 0; 5 unless told otherwise.
+        starts: Held-out starts of the examination; 150 unless told otherwise.
+        folder: Where to write, and to go on from; runs/strategies-TASK by default.
+        devices: Devices that share the work; does not change results.
+        quick: A short form to try things out: few updates, one seed, 25 starts.
+    """
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    from l2h.report.strategies import strategies_report, strategies_table
+    from l2h.tasks import get
+    from l2h.training import TrainingConfig, check
+
+    preset = QUICK if quick else {"updates": UPDATES, "seeds": SEEDS, "starts": STARTS}
+    asked = {"updates": updates, "seeds": seeds, "starts": starts}
+    chosen = {k: preset[k] if value is None else value for k, value in asked.items()}
+    for name, value in chosen.items():
+        if value < 1:
+            raise ValueError(f"{name}: {value} given; it must be at least 1.")
+    names = list(dict.fromkeys(strategies.split(",")))
+    if unknown := sorted(set(names) - set(OWN)):
+        raise ValueError(
+            f"strategies: {', '.join(unknown)} unknown; choose from {', '.join(OWN)}."
+        )
+    settings = {
+        **SHARED,
+        "updates": chosen["updates"],
+        "shortest": horizon,
+        "longest": horizon,
+    }
+    configs = {
+        name: [
+            TrainingConfig.for_tasks(
+                (task,), strategy=name, seed=seed, **settings, **OWN[name]
+            )
+            for seed in range(chosen["seeds"])
+        ]
+        for name in names
+    }
+    for group in configs.values():
+        check(group[0], None, devices)  # before anything is written
+    where = folder or Path("runs") / f"strategies-{task}{'-quick' if quick else ''}"
+    print(f"folder: {where}")
+
+    runs = {}
+    for i, (name, group) in enumerate(configs.items()):
+        runs[name] = [
+            _unit(
+                config,
+                where / f"{name}-seed{config.seed}",
+                chosen["starts"],
+                devices,
+                f"{name}, seed {config.seed} "
+                f"({i * len(group) + config.seed + 1} of {len(configs) * len(group)})",
+            )
+            for config in group
+        ]
+        # After every strategy: an unfinished comparison can be looked at.
+        problem = get(task)
+        unit = float(problem.potential.scale.energy)
+        strategies_report(
+            where / "strategies.png",
+            runs,
+            title=f"{task}: {chosen['updates']} meta-updates, {horizon} steps, "
+            f"{chosen['starts']} held-out starts",
+            reference=None if problem.reference is None else problem.reference / unit,
+        )
+        _write_table(where / "strategies.csv", runs)
+    print(f"\n{strategies_table(runs)}\n")
+    print(f"{where / 'strategies.png'}\n{where / 'strategies.csv'}")
+
+
+def _unit(config: Any, path: Path, starts: int, devices: int, label: str) -> Any:
+    """Train and examine one strategy from one seed, or return what is there already."""
+    from l2h.report import Progress
+    from l2h.report.strategies import StrategyRun
+    from l2h.training import RunFolder, train
+
+    if (path / "config.toml").exists():
+        folder, known = RunFolder.open(path)
+        if known != config:
+            raise ValueError(
+                f"folder: {path} holds a run with other settings; choose another --folder."
+            )
+    else:
+        folder = RunFolder.create(path, config)
+    rows = folder.rows()
+    progress = Progress(config.updates, len(rows), label)
+    for _ in progress.follow(train(config, folder, devices=devices)):
+        pass
+    rows = folder.rows()
+    return StrategyRun(
+        seed=config.seed,
+        losses=np.array([row["loss"] for row in rows]),
+        nonfinite=np.array([row["nonfinite"] for row in rows]),
+        **_examine(config, folder, starts),
+    )
+
+
+def _examine(config: Any, folder: Any, starts: int) -> dict[str, Any]:
+    """Return success of the last and of the best weights on held-out starts."""
+    from l2h.domains import Domain
+    from l2h.evaluation import Interval, evaluate
+    from l2h.io import write_atomically
+    from l2h.meta import Course, draw_starts
+
+    path = folder.path / f"success-{starts}.json"
+    if not path.exists():
+        (task,), key = config.problems(), Domain.TEST.key(config.seed)
+        held_out = draw_starts(task, starts, key, config.dtype)
+        first = config.meta_strategy().init(config.optimizer(), config.seed)
+        course = folder.load_checkpoint(Course.begin(first))
+        contestants = {
+            "success": course.candidate,
+            "best": folder.best_optimizer(config),
+        }
+        found = {
+            name: evaluate(optimizer, task, held_out, config.longest, key=key).success
+            for name, optimizer in contestants.items()
+        }
+        write_atomically(path, json.dumps(found) + "\n")
+    return {name: Interval(*x) for name, x in json.loads(path.read_text()).items()}
+
+
+def _write_table(path: Path, runs: dict[str, Any]) -> None:
+    from l2h.io import write_atomically
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["strategy", "seed", "success", "low", "high", "best", "best_low", "best_high"]
+        + ["spikes", "worse_than_untrained", "nonfinite", "last_loss"]
+    )
+    for name, group in runs.items():
+        for run in group:
+            numbers = [run.relapses, run.nonfinite.mean(), run.losses[-50:].mean()]
+            writer.writerow(
+                [name, run.seed, *run.success, *run.best, run.spikes, *map(float, numbers)]
+            )
+    write_atomically(path, text.getvalue())
+
+
+if __name__ == "__main__":
+    try:
+        tyro.cli(main)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,216 @@
+"""Competitions on disk: interrupted, resumed, on several devices, mistyped."""
+
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from l2h import tasks
+from pipelines.competition import Competition, compete, occupy
+from pipelines.contestants import contestant, contestants
+
+ROOT = Path(__file__).parents[2]
+COMPETITION = Competition(
+    tasks=(tasks.get("lj5"),),
+    contestants=(contestant("adam:0.05"), contestant("adam@20")),
+    starts=55,
+    budget=90,
+)
+
+
+class Interruption(Exception):
+    """What a user's Ctrl-C raises, or nearly."""
+
+
+def files(folder: Path) -> dict[str, dict[str, np.ndarray]]:
+    parts = sorted((folder / "parts").iterdir())
+    return {
+        part.name: {k: v for k, v in np.load(part).items() if k != "seconds"}
+        for part in parts
+    }
+
+
+def same(a: Path, b: Path) -> None:
+    one, other = files(a), files(b)
+    assert list(one) == list(other)
+    for name, columns in one.items():
+        for column, values in columns.items():
+            np.testing.assert_array_equal(values, other[name][column], f"{name} {column}")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("straight")
+    compete(COMPETITION, folder)
+    return folder
+
+
+@pytest.mark.parametrize("calls", [1, 70])
+def test_interrupted_and_resumed_equals_straight(straight, tmp_path, calls):
+    seen = []
+
+    def interrupt(done: float, what: str) -> None:
+        seen.append(done)
+        if len(seen) == calls:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        compete(COMPETITION, tmp_path, note=interrupt)
+    begun = {path: path.read_bytes() for path in (tmp_path / "parts").iterdir()}
+    assert len(begun) == (0 if calls == 1 else 1)
+    fractions = []
+    parts = compete(COMPETITION, tmp_path, note=lambda done, what: fractions.append(done))
+    same(straight, tmp_path)
+    # What was finished is not repeated, and counts as done from the beginning.
+    assert all(path.read_bytes() == content for path, content in begun.items())
+    assert fractions[0] == len(begun) and fractions[-1] == 6.0
+    assert fractions == sorted(fractions)
+    scores = COMPETITION.scores(parts)[0]
+    assert [score.starts for score in scores] == [55, 55]
+    assert compete(COMPETITION, tmp_path, note=pytest.fail).keys() == parts.keys()
+
+
+def test_number_of_devices_does_not_matter(straight, tmp_path):
+    if jax.local_device_count() < 2:
+        pytest.skip("needs two devices")
+    compete(COMPETITION, tmp_path, devices=2)
+    same(straight, tmp_path)
+
+
+def test_failure_on_one_device_ends_all(tmp_path):
+    if jax.local_device_count() < 2:
+        pytest.skip("needs two devices")
+
+    def fail(done: float, what: str) -> None:
+        if done > 0.5:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        compete(COMPETITION, tmp_path, devices=2, note=fail)
+    assert len(list((tmp_path / "parts").iterdir())) < len(COMPETITION.units())
+
+
+def test_more_starts_begin_with_the_same(straight, tmp_path):
+    fewer = dataclasses.replace(
+        COMPETITION, starts=3, contestants=COMPETITION.contestants[:1]
+    )
+    compete(fewer, tmp_path)
+    few, many = files(tmp_path)["00-00-0000.npz"], files(straight)["00-00-0000.npz"]
+    np.testing.assert_array_equal(few["polished"], many["polished"][:3])
+
+
+def test_other_settings_are_refused(straight, tmp_path):
+    before = files(straight).keys()
+    for change, words in (
+        ({"budget": 91}, "budget"),
+        ({"seed": 1}, "seed"),
+        ({"contestants": (contestant("adam:0.051"),)}, "optimizers"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            occupy(straight, dataclasses.replace(COMPETITION, **change))
+    assert files(straight).keys() == before
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match=r"notes\.txt"):
+        occupy(tmp_path, COMPETITION)
+    with pytest.raises(ValueError, match="cannot be written"):
+        occupy(tmp_path / "notes.txt" / "run", COMPETITION)
+    assert COMPETITION.folder() == dataclasses.replace(COMPETITION).folder()
+    assert COMPETITION.folder() != dataclasses.replace(COMPETITION, seed=1).folder()
+
+
+def test_damaged_part_is_refused(straight, tmp_path):
+    occupy(tmp_path, COMPETITION)
+    content = (straight / "parts" / "00-00-0000.npz").read_bytes()
+    (tmp_path / "parts" / "00-00-0000.npz").write_bytes(content[:-50])
+    with pytest.raises(ValueError, match=r"00-00-0000\.npz: damaged"):
+        compete(COMPETITION, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"starts": 0}, "starts: 0"),
+        ({"budget": 20}, "budget: 20"),
+        ({"budget": 2**31}, "budget"),
+        ({"seed": -1}, "seed"),
+        ({"tasks": ()}, "tasks"),
+        ({"contestants": ()}, "optimizers"),
+        ({"tasks": (tasks.get("Ag2Au3"),), "stop_at_hit": True}, "Ag2Au3"),
+    ],
+)
+def test_impossible_competitions_are_refused(change, words):
+    with pytest.raises(ValueError, match=words):
+        dataclasses.replace(COMPETITION, **change)
+
+
+def test_optimizers_by_name(tmp_path):
+    listed = contestants(
+        "adam,adam:0.005,fire,fire-ase,lbfgs,gradient-descent:1e-4,bh-paper,bh-plain@50,"
+        "bh-strong,lj13@350"
+    )
+    assert [c.steps for c in listed] == [None] * 4 + [0] + [None] * 2 + [50, None, 350]
+    assert float(listed[1].optimizer.rate) == pytest.approx(0.005)
+    for name in ("sgd", "adam:", "adam:x", "lbfgs:3", "lj13:2", "adam@x", "", "sgd@5"):
+        with pytest.raises(ValueError, match=r"optimizer: .*adam:RATE|write"):
+            contestant(name)
+    with pytest.raises(ValueError, match="rate"):
+        contestant("adam:0")
+    with pytest.raises(ValueError, match="nowhere"):
+        contestant(str(tmp_path / "nowhere.eqx"))
+    with pytest.raises(ValueError, match="twice"):
+        contestants("adam,adam")
+
+
+def command(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.evaluate", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_command_writes_what_it_promises(tmp_path):
+    from ase.io import read
+
+    folder = tmp_path / "run"
+    options = ["--optimizers", "adam,adam:0.05@24", "--starts", 30]
+    options += ["--budget", 50, "--folder", folder, "--devices", 1]
+    done = command("lj5", *options)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((folder / "results.csv").read_text().splitlines()))
+    assert [row["optimizer"] for row in rows] == ["adam", "adam:0.05@24"]
+    content = json.loads((folder / "results.json").read_text())
+    assert content["settings"]["budget"] == 50 and "lj5" in content["command"]
+    for row, plain in zip(rows, content["results"], strict=True):
+        assert row.keys() == plain.keys() and int(row["starts"]) == 30
+        assert float(row["success"]) == plain["success"]
+    structures = read(folder / "lowest-lj5.extxyz", ":")
+    energies = [atoms.get_potential_energy() for atoms in structures]
+    assert energies == sorted(energies)
+    assert energies[0] == pytest.approx(-9.103852, abs=1e-5)
+    assert (folder / "competition-lj5.png").stat().st_size > 10_000
+    assert "lj5: 30 starts, 50 evaluations each" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gold13"], "gold13"),
+        (["lj5", "--optimizers", "sgd"], "bh-plain"),
+        (["lj5", "--devices", "0"], "devices"),
+    ],
+)
+def test_mistakes_are_answered_in_words(tmp_path, arguments, words):
+    done = command(*arguments, "--folder", tmp_path / "run")
+    assert done.returncode == 2
+    assert words in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,51 @@
+"""The comparison of meta-strategies counts accidents and draws whatever it is given."""
+
+import numpy as np
+import pytest
+
+from l2h.evaluation import success_rate
+from l2h.report.strategies import (
+    StrategyRun,
+    jumps,
+    strategies_report,
+    strategies_table,
+)
+
+
+def run(losses, seed=0):
+    losses = np.asarray(losses, float)
+    nonfinite = np.zeros_like(losses)
+    return StrategyRun(seed, losses, nonfinite, success_rate(9, 10), success_rate(10, 10))
+
+
+def falling(seed=0):
+    """Return losses that fall steadily, with normal noise."""
+    noise = np.random.default_rng(seed).normal(size=300)
+    return 10 * np.exp(-np.arange(300) / 50) + 0.1 * noise
+
+
+def test_steady_learning_has_no_spikes():
+    steady = run(falling())
+    assert steady.spikes == 0 and steady.relapses == 0
+
+
+def test_spikes_and_relapses_are_counted():
+    losses = falling()
+    losses[150], losses[200:203], losses[250] = 5.0, 1e20, np.nan
+    accident = run(losses)
+    assert np.flatnonzero(jumps(losses)).tolist() == [150, 200, 201, 202, 250]
+    # Neighbouring updates are one spike; an unknown loss is not a good one.
+    assert accident.spikes == 3
+    assert accident.relapses == pytest.approx(2 / 135)
+
+
+def test_table_and_picture(tmp_path):
+    runs = {"es": [run(falling(s), s) for s in range(3)], "ga": [run([np.nan, 1.0])]}
+    table = strategies_table(runs)
+    assert table.count("90.0% (55.5% .. 99.7%)") == 4
+    assert "median success 90.0%, worst 90.0%" in table
+    for reference in (None, -1.0):
+        path = tmp_path / "strategies.png"
+        strategies_report(path, runs, title="demo", reference=reference)
+        assert path.read_bytes().startswith(b"\x89PNG")
+    assert [p.name for p in tmp_path.iterdir()] == ["strategies.png"]
