@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from l2h import rollout, tasks
 from l2h.domains import Domain
-from l2h.optimizers import BasinHopping, quench
+from l2h.optimizers import LBFGS, BasinHopping, quench
 from l2h.tasks import TOLERANCE, Task
 
 from .base import Context, Row, check, close, large
@@ -37,7 +37,9 @@ def search(
     keys = jax.random.split(Domain.SEARCH.key(0), WALKERS)
     energies, positions = jax.vmap(walk)(keys)
     best = positions[jnp.argmin(energies)].astype(jnp.float64)
-    return energies, quench(task.potential, best, tolerance=1e-9).energy
+    return energies, quench(
+        task.potential, best, tolerance=1e-9, optimizer=LBFGS(memory=4)
+    ).energy
 
 
 @check("search")

@@ -22,18 +22,25 @@ import tyro
 SHARED: dict[str, Any] = {
     "pairs": 20,
     "copies": 2,
-    "validate_every": 100,
+    "validate_every": 30,
     "checkpoint_every": 20,
 }
-# Perturbations and rates that suit each, found on another seed than those reported.
+# What suits each, found on seeds 100 and 101, which are not among those reported. The best
+# of a genetic population is best by luck as well, hence the average over updates.
 OWN: dict[str, dict[str, Any]] = {
-    "es": {},
-    "esmc": {},
-    "ga": {},
-    "normalized-es": {},
+    "es": {"sigma": 0.1},
+    "esmc": {"sigma": 0.1},
+    "ga": {
+        "sigma": 0.05,
+        "sigma_decay": 0.1,
+        "parents": 8,
+        "elites": 2,
+        "average": 0.98,
+    },
+    "normalized-es": {"sigma": 0.1},
 }
 UPDATES, HORIZON, SEEDS, STARTS = 900, 100, 5, 150
-QUICK = {"updates": 30, "seeds": 1, "starts": 25}
+QUICK = {"updates": 10, "seeds": 1, "starts": 25}
 
 
 def main(
@@ -146,10 +153,15 @@ def _unit(config: Any, path: Path, starts: int, devices: int, label: str) -> Any
     for _ in progress.follow(train(config, folder, devices=devices)):
         pass
     rows = folder.rows()
+    validated = [row for row in rows if "validation/success" in row]
     return StrategyRun(
         seed=config.seed,
         losses=np.array([row["loss"] for row in rows]),
         nonfinite=np.array([row["nonfinite"] for row in rows]),
+        validated=(
+            np.array([row["update"] for row in validated]),
+            np.array([row["validation/success"] for row in validated]),
+        ),
         **_examine(config, folder, starts),
     )
 

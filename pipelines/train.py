@@ -36,6 +36,7 @@ def main(
     coordinator: str | None = None,
     process: int | None = None,
     processes: int | None = None,
+    examine: bool = True,
     x64: bool = False,
 ) -> None:
     """Train a learned optimizer and examine it against Adam on 150 held-out starts.
@@ -55,6 +56,7 @@ def main(
         coordinator: ADDRESS:PORT of the first of several processes.
         process: Number of this process, from 0.
         processes: How many there are. Under SLURM, all three are found by themselves.
+        examine: Whether to examine the result on held-out starts.
         x64: Train in double precision.
     """
     # Before anything else touches JAX: polished energies are in double precision, and
@@ -120,17 +122,20 @@ def main(
             f"stopped after {rows[-1]['update']} of {chosen.updates} updates; go on with "
             f"--resume {run.path}"
         )
+    # A run stopped before its first validation has weights in its checkpoint only.
+    best = run.best if run.best.exists() else run.checkpoint
+    if not examine:
+        print(best)
+        return
     optimizer = run.best_optimizer(chosen)
     assessments = assess(chosen, optimizer, rows[-1]["evaluations"], note=print)
     paths = write_results(run.path, assessments, rows)
     print(f"\n{table(assessments)}\n")
-    # A run stopped before its first validation has weights in its checkpoint only.
-    best = run.best if run.best.exists() else run.checkpoint
     print("\n".join(str(path) for path in [best, *paths]))
 
 
 def command() -> None:
-    """Run `main` as the command line asks; wrong input ends in words, not in a traceback."""
+    """Run `main` as the command line asks; wrong input ends in words."""
     try:
         tyro.cli(main)
     except ValueError as error:

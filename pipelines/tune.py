@@ -7,6 +7,7 @@ nox -s tune -- lj38 --optimizers bh-plain --steps 5000
 The same command again goes on where it was interrupted.
 """
 
+import itertools
 import json
 import shlex
 import sys
@@ -25,8 +26,10 @@ def grids() -> dict[str, dict[str, Any]]:
     plain = BasinHopping.plain()
     return {
         "adam": {f"rate {r}": Adam(r) for r in rates},
-        "fire": {f"dt {r}": Fire.original(dt=r) for r in rates},
-        "fire-ase": {f"dt {r}": Fire.ase(dt=r) for r in rates},
+        # The largest time step at its usual ratio to the first: 0.4 itself makes
+        # Lennard-Jones clusters evaporate.
+        "fire": {f"dt {r}": Fire.original(dt=r, dt_max=4 * r) for r in rates},
+        "fire-ase": {f"dt {r}": Fire.ase(dt=r, dt_max=10 * r) for r in rates},
         "bh-paper": {f"step {s}": BasinHopping.paper(s) for s in lengths},
         "bh-plain": {
             f"step {s}": BasinHopping(inner=plain.inner, hop=Shake(s, loose=0.4))
@@ -84,7 +87,9 @@ def main(
                 f"folder: {path} was made with {results['settings']}, not {settings}; "
                 "choose another."
             )
-    results["commands"].append(shlex.join(["python", "-m", "pipelines.tune", *sys.argv[1:]]))
+    results["commands"].append(
+        shlex.join(["python", "-m", "pipelines.tune", *sys.argv[1:]])
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     for task in problems:
         for kind in kinds:
@@ -104,8 +109,11 @@ def _tuned(
     from l2h.report.meter import meter
 
     total = len(grid) * (settings["updates"] + 1 + (settings["updates"] > 0))
-    with meter(total, f"{task.name}, {kind}") as note:
-        found = tuning.tune(grid, task, note=lambda text: note(1.0, text), **settings)
+    done = itertools.count()
+    with meter(total, f"{task.name}, {kind}") as show:
+        found = tuning.tune(
+            grid, task, note=lambda text: show(next(done), text), **settings
+        )
     ladder = tuning.settling(
         found[0].optimizer, task, seed=settings["seed"], starts=settings["starts"]
     )
@@ -127,7 +135,7 @@ def _table(
         )
     steps, settled = entry["settling"][-1]
     lines.append(
-        f"  the best, by number of steps: "
+        "  the best, by number of steps: "
         + ", ".join(f"{n}: {mean:.2f}" for n, mean in entry["settling"])
     )
     if (known := paper.get((task.name, kind))) is not None:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..domains import Domain
-from ..meta import NormalizedES, Objective, Trainer, assemble, draw_starts, flatten
+from ..meta import Cosine, NormalizedES, Objective, Trainer, assemble, draw_starts, flatten
 from ..optimizers import AbstractOptimizer
 from ..tasks import Task
 from .outcomes import Outcomes, evaluate
@@ -50,7 +50,7 @@ def learn(
     Reference: Learn2Hop, appendix C.1; the estimator is `NormalizedES`.
     """
     trainer = Trainer(
-        NormalizedES(pairs=pairs, sigma=0.1, rate=OUTER_RATE),
+        NormalizedES(pairs=pairs, sigma=Cosine(0.1), rate=Cosine(OUTER_RATE)),
         Objective(final=0.0, best=1.0, shortest=float(steps), longest=float(steps)),
         (task,),
         copies=copies,
@@ -136,7 +136,7 @@ def tune(
             seed=seed,
             updates=updates,
             dtype=dtype,
-            note=lambda text, name=name: note(f"{task.name}, {name}: {text}"),
+            note=lambda text, name=name: note(f"{name}: {text}"),
         )
 
     def run(optimizer: AbstractOptimizer, domain: Domain) -> Outcomes:
@@ -146,7 +146,7 @@ def tune(
 
     found = []
     for name, optimizer in contestants.items():
-        note(f"{task.name}, {name}: {starts} validation and {starts} held-out starts")
+        note(f"{name}: {starts} validation and {starts} held-out starts")
         found.append(
             Candidate(
                 name,

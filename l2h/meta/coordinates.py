@@ -31,7 +31,8 @@ COORDINATES = {
 
 
 def _trained(optimizer: AbstractOptimizer) -> list[tuple[int, Coordinate]]:
-    kinds = jax.tree.leaves(optimizer.coordinates(), is_leaf=lambda leaf: leaf is None)
+    # Leaf by leaf of the optimizer: fields that are None have no leaf, on either side.
+    kinds = jax.tree.structure(optimizer).flatten_up_to(optimizer.coordinates())
     return [(i, COORDINATES[kind]) for i, kind in enumerate(kinds) if kind is not None]
 
 

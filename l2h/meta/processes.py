@@ -4,7 +4,7 @@ Every process makes the same updates. It evaluates its own chunks of each popula
 exchanges losses with the others, nothing else; with one process, nothing is exchanged.
 """
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 import numpy as np

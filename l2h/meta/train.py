@@ -20,7 +20,6 @@ from .base import AbstractMetaStrategy, MetaState
 from .coordinates import assemble
 from .objective import Objective
 
-
 # Numbers held at once while a chunk is evaluated: per pair of atoms, per structure besides
 # (network, features), per weight of a member. Fitted to what XLA allocates on processors.
 PER_PAIR, PER_STRUCTURE, PER_WEIGHT = 6, 3000, 2

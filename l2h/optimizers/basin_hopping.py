@@ -168,7 +168,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
     ) -> tuple[Float[Array, "n d"], BasinHoppingMemory]:
         seen, old = state.observation, state.memory
         p = cast(self, seen.positions.dtype)
-        for_quench, for_hop, for_choice = jax.random.split(key, 3)
+        for_start, for_quench, for_hop, for_choice = jax.random.split(key, 4)
 
         felt = p._felt(potential, seen, old.compressed)
         steps = jnp.where(old.fresh, 0, old.quench.steps + 1)
@@ -176,7 +176,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         ended = (settled & ~old.compressed) | ~seen.valid
         # What was evaluated last under compression is the first to be seen without.
         felt = p._felt(potential, seen, old.compressed & ~settled)
-        begun = self._begun(potential, felt, state.ceiling, for_quench)
+        begun = self._begun(potential, felt, state.ceiling, for_start)
         going = _continued(old.quench, felt)
         quench = _choose(old.fresh | (old.compressed & settled), begun, going)
 

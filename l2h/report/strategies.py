@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from ..evaluation import Interval
 from ..io import write_atomically
@@ -31,6 +31,8 @@ class StrategyRun:
     """Mean loss of the population, per update."""
     nonfinite: Float[np.ndarray, " u"]
     """Fraction of rollouts that met non-finite numbers, per update."""
+    validated: tuple[Int[np.ndarray, " v"], Float[np.ndarray, " v"]]
+    """Updates, and success of the weights of that time on validation starts."""
     success: Interval
     """Of the last weights, on held-out starts."""
     best: Interval
@@ -100,7 +102,7 @@ def strategies_report(
     reference: float | None = None,
     energy_unit: str = "ε",
 ) -> None:
-    """Draw one PNG: losses against updates, and success of every seed.
+    """Draw one PNG: losses and success against updates, and success of every seed.
 
     Arguments:
         path: where; an existing file is replaced, atomically.
@@ -114,12 +116,16 @@ def strategies_report(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4.8), dpi=130, layout="constrained")
-    learning, success = figure.subplots(1, 2, width_ratios=[1.7, 1])
+    figure = Figure(figsize=(16, 4.8), dpi=130, layout="constrained")
+    learning, centre, success = figure.subplots(1, 3, width_ratios=[1.4, 1, 1])
     _draw_losses(learning, runs, reference)
     learning.set_ylabel(f"meta-loss ({energy_unit})")
+    _draw_validation(centre, runs)
     _draw_success(success, runs)
-    for axes in (learning, success):
+    for axes in (centre, success):
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    for axes in (learning, centre, success):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.92", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -161,6 +167,21 @@ def _draw_losses(
     axes.margins(x=0.01)
 
 
+def _draw_validation(axes: "Axes", runs: Mapping[str, Sequence[StrategyRun]]) -> None:
+    axes.set(
+        title="Success of the centre (median and range)",
+        xlabel="meta-update",
+        ylabel="validation starts",
+    )
+    for colour, group in zip(COLOURS, runs.values(), strict=False):
+        length = min(len(run.validated[0]) for run in group)
+        updates = group[0].validated[0][:length]
+        curves = np.stack([run.validated[1][:length] for run in group])
+        low, middle, high = np.percentile(curves, [0, 50, 100], axis=0)
+        axes.fill_between(updates, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(updates, middle, "o-", color=colour, linewidth=1.3, markersize=3)
+
+
 def _draw_success(axes: "Axes", runs: Mapping[str, Sequence[StrategyRun]]) -> None:
     axes.set(title="Success of the last weights, by seed (95 %)", ylabel="held-out starts")
     for place, (colour, group) in enumerate(zip(COLOURS, runs.values(), strict=False)):
@@ -175,8 +196,6 @@ def _draw_success(axes: "Axes", runs: Mapping[str, Sequence[StrategyRun]]) -> No
         )
     axes.set_xticks(range(len(runs)), list(runs))
     axes.set_xlim(-0.5, len(runs) - 0.5)
-    axes.set_ylim(-0.02, 1.02)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
 
 
 def _percent(rate: Interval) -> str:

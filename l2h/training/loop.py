@@ -43,8 +43,8 @@ def check(config: TrainingConfig, minutes: float | None, devices: int) -> Traine
     trainer = config.trainer(devices)
     if trainer.chunks < processes.count():
         raise ValueError(
-            f"processes: {processes.count()} for {trainer.chunks} chunks of the population; "
-            f"start fewer processes, or lower chunk ({config.chunk})."
+            f"processes: {processes.count()} for {trainer.chunks} chunks of the "
+            f"population; start fewer processes, or lower chunk ({config.chunk})."
         )
     return trainer
 

@@ -11,7 +11,16 @@ import pytest
 from strategies import permutation, random_cluster, rotation
 
 from l2h import advance, rollout
-from l2h.optimizers import LBFGS, Adam, GradientDescent, Learned, quench
+from l2h.optimizers import (
+    LBFGS,
+    Adam,
+    BasinHopping,
+    Fire,
+    GradientDescent,
+    Learned,
+    Shake,
+    quench,
+)
 from l2h.potentials import FunctionPotential, LennardJones, SoftSphere
 from l2h.spaces import Free
 
@@ -30,6 +39,9 @@ OPTIMIZERS = {
     "GradientDescent": lambda: GradientDescent(1e-3),
     "Adam": lambda: Adam(),
     "LBFGS": lambda: LBFGS(memory=3),
+    "Fire": lambda: Fire.original(0.02),
+    # Its first hop is the eleventh step: later than equivariance is tested.
+    "BasinHopping": lambda: BasinHopping(GradientDescent(1e-3), Shake(0.1), limit=10),
     "equivariant": lambda: learned("equivariant"),
     "componentwise": lambda: learned("componentwise"),
 }

@@ -39,7 +39,7 @@ def free_port() -> int:
 def start(count: int, *arguments: str) -> list[subprocess.Popen]:
     """Start processes that belong together, each with its own output."""
     port = free_port()
-    command = [sys.executable, "-m", "pipelines.train", *arguments, "--devices", "1"]
+    command = [sys.executable, "-m", "pipelines.train", *arguments, "--no-examine", "--devices", "1"]
     return [
         subprocess.Popen(
             [
@@ -92,11 +92,12 @@ def test_lost_process_ends_the_run_in_words_and_it_resumes(tmp_path):
         # The first process holds the runtime's coordinator; the other notices its loss
         # at once. A lost other process is noticed when its heartbeat is missed.
         os.killpg(together[0].pid, signal.SIGKILL)
-        said = together[1].communicate(timeout=200)[0]
+        said = together[1].stdout.read()
     finally:
         for process in together:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
     assert together[1].returncode == 3, said
     assert "--resume FOLDER" in said
 

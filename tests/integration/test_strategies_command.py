@@ -27,6 +27,7 @@ def command(cache: Path, *arguments: object) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_units_are_kept_and_more_are_added(tmp_path, cache):
     where = ("--folder", tmp_path / "runs")
     first = command(cache, *SMALL, "--strategies", "esmc", *where)

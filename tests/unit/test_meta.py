@@ -20,7 +20,7 @@ from l2h.meta import (
     flatten,
 )
 from l2h.meta.train import alike
-from l2h.optimizers import Adam, GradientDescent, Learned
+from l2h.optimizers import Adam, BasinHopping, Fire, GradientDescent, Learned
 from l2h.potentials import FunctionPotential, LennardJones
 from l2h.spaces import Free
 from l2h.tasks import Task, get
@@ -29,7 +29,15 @@ LEARNED = Learned.create(jax.random.key(0), hidden=(4,))
 
 
 @pytest.mark.parametrize(
-    "optimizer", [LEARNED, Adam(0.01, 0.8, 0.99, 1e-7), GradientDescent(0.02)]
+    "optimizer",
+    [
+        LEARNED,
+        LEARNED.with_sizes(frozen=True),
+        Adam(0.01, 0.8, 0.99, 1e-7),
+        GradientDescent(0.02),
+        Fire.original(),  # one of its fields is None
+        BasinHopping.paper(),
+    ],
 )
 def test_coordinates_round_trip(optimizer):
     theta = flatten(optimizer)

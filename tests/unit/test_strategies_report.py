@@ -15,7 +15,9 @@ from l2h.report.strategies import (
 def run(losses, seed=0):
     losses = np.asarray(losses, float)
     nonfinite = np.zeros_like(losses)
-    return StrategyRun(seed, losses, nonfinite, success_rate(9, 10), success_rate(10, 10))
+    validated = (np.arange(3), np.array([0.0, 0.5, np.nan]))
+    rates = (success_rate(9, 10), success_rate(10, 10))
+    return StrategyRun(seed, losses, nonfinite, validated, *rates)
 
 
 def falling(seed=0):

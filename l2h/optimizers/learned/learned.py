@@ -33,7 +33,8 @@ class Learned(AbstractOptimizer[Any]):
         frozen: whether meta-training keeps the network and changes `sizes` only; static.
 
     Raises:
-        ValueError: if the network is frozen without sizes to train, or the network's sizes do not fit the features.
+        ValueError: if the network is frozen without sizes to train, or its layers do not
+            fit the features.
     """
 
     features: AbstractFeatures
