@@ -129,7 +129,7 @@ def strategies_report(
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.92", linewidth=0.8)
         axes.set_axisbelow(True)
-    learning.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9)
+    learning.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9, ncols=2)
     figure.suptitle(title, fontsize=13)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
@@ -143,9 +143,11 @@ def _draw_losses(
         title="Mean loss of the population (median and range of seeds)",
         xlabel="meta-update",
     )
+    shown = []
     for colour, (name, group) in zip(COLOURS, runs.items(), strict=False):
         length = min(len(run.losses) for run in group)
         curves = np.stack([run.losses[:length] for run in group])
+        shown.append(curves[np.isfinite(curves)])
         updates = np.arange(1, length + 1)
         low, middle, high = np.percentile(curves, [0, 50, 100], axis=0)
         axes.fill_between(updates, low, high, color=colour, alpha=0.18, linewidth=0)
@@ -159,6 +161,11 @@ def _draw_losses(
             color=colour,
             transform=axes.get_xaxis_transform(),
         )
+    # Explosions are marked, not drawn to scale: they would flatten everything else.
+    everything = np.concatenate(shown)
+    low, high = np.percentile(everything, [0.1, 99]) if everything.size else (0.0, 1.0)
+    low = low if reference is None else min(low, reference)
+    axes.set_ylim(low - 0.05 * (high - low), high + 0.3 * (high - low) + 1e-6)
     if reference is not None:
         axes.axhline(
             reference, color="black", linestyle="--", linewidth=1, label="global minimum"

@@ -16,8 +16,13 @@ def minima() -> dict[int, float]:
     return {int(r["n"]): float(r["energy"]) for r in csv.DictReader(text.splitlines())}
 
 
-def lennard_jones(n: int) -> Task:
+def lennard_jones(n: int, *, paper: bool = False) -> Task:
     """Return the cluster of `n` atoms in reduced units (d0 = 1, epsilon = 1).
+
+    Arguments:
+        n: number of atoms.
+        paper: whether it starts as in Learn2Hop: denser, atoms of larger clusters still
+            overlapping, which hot descents turn to their advantage (docs/baselines.md).
 
     Raises:
         ValueError: for fewer than two atoms.
@@ -27,9 +32,9 @@ def lennard_jones(n: int) -> Task:
             f"lj{n}: a cluster of {n} atoms has nothing to optimize; take at least 2."
         )
     return Task(
-        name=f"lj{n}",
+        name=f"lj{n}-paper" if paper else f"lj{n}",
         potential=LennardJones(),
-        init=Harmonic(),
+        init=Harmonic.paper() if paper else Harmonic(),
         n=n,
         reference=minima().get(n),
     )

@@ -21,7 +21,11 @@ def _metal(*groups: str | None) -> Task:
 
 # Pattern of a name, how to build the task from its groups, and what to show users.
 _FAMILIES: list[tuple[str, Callable[..., Task], str]] = [
-    (r"lj(\d+)", lambda n: lennard_jones(int(n)), "lj13 (any number of atoms from 2)"),
+    (
+        r"lj(\d+)(-paper)?",
+        lambda n, paper: lennard_jones(int(n), paper=paper is not None),
+        "lj13 or, from the paper's starts, lj13-paper (any number of atoms from 2)",
+    ),
     (
         r"[Ss]i(\d+)(-paper)?",
         lambda n, paper: diamond(int(n), "paper" if paper else "full"),

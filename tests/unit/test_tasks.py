@@ -219,3 +219,14 @@ def test_families_may_stand_among_names():
     assert held_out(("lj5", "Au55")) == ()
     with pytest.raises(ValueError, match="lj13"):
         mixture(members("lj-family,lj13"))
+
+
+def test_paper_starts_are_denser():
+    key = jax.random.key(0)
+    radius = {}
+    for name in ("lj38", "lj38-paper"):
+        task = get(name)
+        x = task.init(key, task.potential, task.n, jnp.float64)
+        radius[name] = float(jnp.std(x))
+        assert (task.name, task.reference) == (name, get("lj38").reference)
+    assert radius["lj38-paper"] < 0.9 * radius["lj38"]
