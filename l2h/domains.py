@@ -15,6 +15,7 @@ class Domain(IntEnum):
     HORIZON = 4
     SEARCH = 5
     WEIGHTS = 6
+    NOISE = 7
 
     def key(self, seed: int | Integer[Array, ""]) -> PRNGKeyArray:
         """Return the root key of this purpose for a seed."""

@@ -22,6 +22,8 @@ import tyro
 SHARED: dict[str, Any] = {
     "pairs": 20,
     "copies": 2,
+    # As in the paper: it is exploded rollouts that tell the strategies apart.
+    "bounded": False,
     "validate_every": 30,
     "checkpoint_every": 20,
 }

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, PyTree
 
+from ..domains import Domain
 from ..optimizers import AbstractOptimizer
 from .coordinates import assemble
 
@@ -35,7 +36,7 @@ class MetaState(eqx.Module):
     @property
     def key(self) -> PRNGKeyArray:
         """Key of the current update's noise."""
-        return jax.random.fold_in(jax.random.key(self.seed), self.update)
+        return jax.random.fold_in(Domain.NOISE.key(self.seed), self.update)
 
 
 class AbstractMetaStrategy(eqx.Module):

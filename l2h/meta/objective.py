@@ -15,13 +15,16 @@ from ..rollout import rollout
 Horizons = Literal["draw", "grow"]
 Scaling = Literal["energy", "spread"]
 
+# Loss of a rollout that is not finite, if losses are not bounded otherwise.
+HIGHEST = 1e12
+
 
 class Objective(eqx.Module):
     """A mixture of the final, the best and the time-averaged best energy of a rollout.
 
-    Energies count in the potential's natural unit and not above that of separated atoms
-    (for test functions, of the start): an exploded rollout is as bad as one that found
-    nothing, not worse.
+    Energies count in the potential's natural unit and, if bounded, not above that of
+    separated atoms (for test functions, of the start): an exploded rollout is then as bad
+    as one that found nothing, not worse.
 
     Arguments:
         final: weight of the last energy, which asks for annealing.
@@ -36,6 +39,8 @@ class Objective(eqx.Module):
         scaling: "energy" leaves losses in natural energies; "spread" shifts and divides
             those of each task by their median and interquartile range over the
             population, which gives all tasks the same say without knowing their minima.
+        bounded: whether losses are bounded as above; otherwise by `HIGHEST` only, to
+            compare how strategies bear explosions.
 
     Raises:
         ValueError: if all weights vanish, one is negative, the quantile is no fraction,
@@ -50,6 +55,7 @@ class Objective(eqx.Module):
     quantile: Float[Array, ""] | None = eqx.field(converter=as_array, default=None)
     horizons: Horizons = eqx.field(static=True, default="draw")
     scaling: Scaling = eqx.field(static=True, default="energy")
+    bounded: bool = eqx.field(static=True, default=True)
 
     def __check_init__(self) -> None:
         require_positive(shortest=self.shortest, longest=self.longest)
@@ -96,13 +102,15 @@ class Objective(eqx.Module):
         """Return the loss of one rollout, always finite, and whether it stayed valid."""
         state = rollout(optimizer, potential, start, horizon, key=key).state
         dtype = start.dtype
+        unit = potential.scale.energy.astype(dtype)
+        top = state.ceiling if self.bounded else HIGHEST * unit
         last = jnp.where(state.observation.valid, state.observation.energy, jnp.inf)
         mixed = (
-            self.final.astype(dtype) * jnp.minimum(last, state.ceiling)
-            + self.best.astype(dtype) * jnp.minimum(state.best_energy, state.ceiling)
+            self.final.astype(dtype) * jnp.minimum(last, top)
+            + self.best.astype(dtype) * jnp.minimum(state.best_energy, top)
             + self.mean_best.astype(dtype) * state.mean_best
         )
-        return mixed / potential.scale.energy.astype(dtype), state.valid
+        return mixed / unit, state.valid
 
     def compare(self, losses: Float[Array, "q t c"]) -> Float[Array, "q t _"]:
         """Return what a strategy is told: losses reduced over starts and scaled by task.

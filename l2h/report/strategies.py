@@ -16,8 +16,9 @@ from .plots import COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# A spike lies so many robust standard deviations above the median of the updates before.
-WINDOW, SIGMAS = 50, 6.0
+# A spike lies so many robust standard deviations above the median of the updates before,
+# and gives back at least this part of what had been gained since the first.
+WINDOW, SIGMAS, SETBACK = 50, 6.0, 0.1
 # Until then everything is worse than later.
 WARM_UP = 0.1
 
@@ -56,7 +57,9 @@ def jumps(losses: Float[np.ndarray, " u"]) -> Bool[np.ndarray, " u"]:
     """Return which losses lie far above the 50 before them, or are not finite.
 
     Far is six times the interquartile range over 1.35, which is the standard deviation if
-    they are normal. Nothing counts before there are 50.
+    they are normal, and a tenth of what their median has gained over the first loss: where
+    nearly all starts succeed, one that does not is no accident of training. Nothing
+    counts before there are 50.
     """
     result = ~np.isfinite(losses)
     for u in range(WINDOW, len(losses)):
@@ -64,7 +67,8 @@ def jumps(losses: Float[np.ndarray, " u"]) -> Bool[np.ndarray, " u"]:
         before = before[np.isfinite(before)]
         if before.size >= WINDOW // 2:
             low, middle, high = np.percentile(before, [25, 50, 75])
-            result[u] |= losses[u] > middle + SIGMAS * (high - low) / 1.35
+            far = max(SIGMAS * (high - low) / 1.35, SETBACK * (losses[0] - middle))
+            result[u] |= losses[u] > middle + far
     return result
 
 

@@ -86,6 +86,8 @@ class TrainingConfig:
     """Weight of the lowest energy."""
     mean_best: float = 0.0
     """Weight of the time-averaged lowest energy."""
+    bounded: bool = True
+    """Whether an exploded rollout counts as one that found nothing, not as worse."""
     quantile: float | None = None
     """Of the losses over starts; None for their mean."""
     scaling: Literal["energy", "spread"] = "energy"
@@ -303,6 +305,7 @@ class TrainingConfig:
             longest=float(self.longest),
             horizons=self.horizons,
             scaling=self.scaling,
+            bounded=self.bounded,
         )
         return Trainer(
             self.meta_strategy(),

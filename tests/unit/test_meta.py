@@ -104,6 +104,23 @@ def test_non_finite_rollouts_are_counted_and_have_finite_losses():
     assert not valid and loss == 2
 
 
+def test_unbounded_losses_are_those_of_the_energies_and_finite():
+    potential = LennardJones(energy=2.0, space=Free(1))
+    start = jnp.asarray([[0.0], [0.4]])
+    key, still = jax.random.key(0), GradientDescent(1e-12)
+    energy = float(potential(start))
+    for final in (0.0, 1.0):
+        parts = {"final": final, "best": 1.0 - final, "bounded": False}
+        loss, _ = Objective(**parts).loss(still, potential, start, jnp.asarray(0), key=key)
+        assert loss == pytest.approx(energy / 2.0, rel=1e-6) and energy > 1e3
+    poison, wild = FunctionPotential(_poisoned), GradientDescent(1.0)
+    objective = Objective(final=1.0, best=0.0, bounded=False)
+    loss, valid = objective.loss(
+        wild, poison, jnp.ones((2, 1)), jnp.asarray(4), key=jax.random.key(0)
+    )
+    assert not valid and loss == 1e12
+
+
 def test_training_survives_non_finite_rollouts():
     task = Task("poisoned", FunctionPotential(_poisoned), Uniform(0.5, scaled=False), 2)
     component = Learned.create(jax.random.key(0), kind="componentwise", hidden=(4,))
