@@ -33,9 +33,7 @@ class Harmonic(AbstractInit):
 
     box: Uniform = eqx.field(default_factory=Uniform)
     diameter: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
-    relaxer: AbstractOptimizer = eqx.field(
-        default_factory=partial(GradientDescent, 0.05)
-    )
+    relaxer: AbstractOptimizer = eqx.field(default_factory=partial(GradientDescent, 0.05))
     steps: int = eqx.field(static=True, default=200)
 
     def __check_init__(self) -> None:

@@ -39,7 +39,8 @@ def free_port() -> int:
 def start(count: int, *arguments: str) -> list[subprocess.Popen]:
     """Start processes that belong together, each with its own output."""
     port = free_port()
-    command = [sys.executable, "-m", "pipelines.train", *arguments, "--no-examine", "--devices", "1"]
+    command = [sys.executable, "-m", "pipelines.train", *arguments, "--no-examine"]
+    command += ["--devices", "1"]
     return [
         subprocess.Popen(
             [

@@ -1,5 +1,10 @@
 """Bundled optimizers find what their cards say."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -11,9 +16,27 @@ from l2h.meta import draw_starts
 
 
 def test_every_bundled_optimizer_loads():
-    assert {"lj13", "lj38"} <= set(weights.names())
+    assert {"lj13", "lj38", "lj-family"} <= set(weights.names())
     for name in weights.names():
         assert np.any(np.asarray(weights.load(name).network.weights[-1]) != 0)
+
+
+def test_bundled_optimizers_load_without_64_bit():
+    # In a fresh interpreter with JAX's defaults, as in the README.
+    code = "from l2h import weights; [weights.load(name) for name in weights.names()]"
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    root = Path(tasks.__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, env=environment)
+
+
+def test_generalist_knows_that_size_matters():
+    # Seed 99 was used neither in training nor in choosing weights.
+    generalist, key = weights.load("lj-family"), Domain.SEARCH.key(99)
+    task = tasks.get("lj19")
+    starts = draw_starts(task, 25, key, np.dtype("float32"))
+    # All of 150 in its card; the specialist for 38 atoms never hits.
+    assert evaluate(generalist, task, starts, 2000, key=key).hits.sum() >= 22
+    assert evaluate(weights.load("lj38"), task, starts, 2000, key=key).hits.sum() <= 3
 
 
 def test_lj13_finds_the_icosahedron():

@@ -98,7 +98,9 @@ class Learned(AbstractOptimizer[Any]):
             )
         sizes = (features.inputs, *hidden, features.directions + 1)
         network = Network(sizes, key=key, output_bias=biases[preset], dtype=dtype)
-        return Learned(features, network)
+        # In the dtype of the weights whatever JAX's default is, so that weights which were
+        # saved with 64-bit switched on load without it.
+        return Learned(features, network, cast(Head(), dtype))
 
     def begin(
         self,
