@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from l2h import weights
 from l2h.evaluation import Contestant
+from l2h.evaluation.tuning import tuned
 from l2h.optimizers import (
     LBFGS,
     AbstractOptimizer,
@@ -13,6 +14,7 @@ from l2h.optimizers import (
     Fire,
     GradientDescent,
 )
+from pipelines.tune import grids
 
 
 def _fire(dt_max: float = 0.05) -> Fire:
@@ -38,6 +40,7 @@ REGISTRY: dict[str, tuple[_Build, str, int | None]] = {
     "bh-plain": (BasinHopping.plain, "bh-plain", None),
     "bh-strong": (BasinHopping.strong, "bh-strong", None),
 }
+TUNED = "tuned:KIND:TASK, such as tuned:adam:lj13 (l2h/data/baselines.json)"
 PLAIN = ("lbfgs", "bh-plain", "bh-strong")
 
 
@@ -45,7 +48,7 @@ def known() -> str:
     """Return a description of every name that `contestant` understands."""
     bundled = ", ".join(weights.names())
     return (
-        f"{', '.join(shown for _, shown, _ in REGISTRY.values())}; bundled weights: "
+        f"{', '.join(shown for _, shown, _ in REGISTRY.values())}; {TUNED}; bundled weights: "
         f"{bundled}; the path of a run's best.eqx; each with @STEPS for attempts of so "
         "many steps"
     )
@@ -75,6 +78,12 @@ def contestant(name: str) -> Contestant:
         if base in PLAIN or not re.fullmatch(r"[0-9.]+(e[+-]?\d+)?", number):
             raise ValueError(f"optimizer: {name!r} is unknown; write {shown}.")
         return Contestant(name, build(float(number)), steps)
+    if base == "tuned":
+        kind, _, task = number.partition(":")
+        if kind not in grids():
+            raise ValueError(f"optimizer: {name!r} is unknown; write {TUNED}.")
+        template = next(iter(grids()[kind].values()))
+        return Contestant(name, tuned(template, kind, task), steps)
     if who in weights.names() or who.endswith(".eqx"):
         try:
             return Contestant(name, weights.load(who), steps)
