@@ -47,10 +47,10 @@ PLAIN = ("lbfgs", "bh-plain", "bh-strong")
 def known() -> str:
     """Return a description of every name that `contestant` understands."""
     bundled = ", ".join(weights.names())
+    shown = ", ".join(shown for _, shown, _ in REGISTRY.values())
     return (
-        f"{', '.join(shown for _, shown, _ in REGISTRY.values())}; {TUNED}; bundled weights: "
-        f"{bundled}; the path of a run's best.eqx; each with @STEPS for attempts of so "
-        "many steps"
+        f"{shown}; {TUNED}; bundled weights: {bundled}; the path of a "
+        "run's best.eqx; each with @STEPS for attempts of so many steps"
     )
 
 
