@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax.numpy as jnp
 
+from .._leaves import require_positive
 from ..domains import Domain
 from ..meta import (
     ES,
@@ -272,6 +273,8 @@ class TrainingConfig:
 
     def meta_strategy(self) -> AbstractMetaStrategy:
         """Return the meta-strategy."""
+        names = ("sigma", "sigma_decay", "rate", "decay")
+        require_positive(**{name: getattr(self, name) for name in names})
         shared = {
             "sigma": Cosine(self.sigma, self.sigma_decay, float(self.updates)),
             "rate": Cosine(self.rate, self.decay, float(self.updates)),
