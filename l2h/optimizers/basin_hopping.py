@@ -18,8 +18,6 @@ from .quench import gradient_rms
 
 Memory = TypeVar("Memory")
 
-# Of a quench's step, in natural lengths: 0.4 sigma of Lennard-Jones.
-LONGEST = 0.36
 # The step length stays within this factor of the hop's own.
 LARGEST_STRETCH = 4.0
 # A compressed structure is but a start: its quench ends at this many times the tolerance.
@@ -138,7 +136,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         return BasinHopping(
             inner=_relaxer(),
             hop=Swaps(Shake(0.36, loose=0.4)),
-            compression=24.0,
+            compression=50.0,
             target=0.5,
         )
 
@@ -285,8 +283,8 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
 
 
 def _relaxer() -> LBFGS:
-    """Return L-BFGS with few memories and long steps, which suits quenches to rms 1e-2
-    (docs/baselines.md)."""
+    """Return L-BFGS with few memories and long steps (0.4 sigma of Lennard-Jones), which
+    suits quenches to rms 1e-2 (docs/baselines.md)."""
     return LBFGS(longest=0.36, memory=4)
 
 

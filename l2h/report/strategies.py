@@ -169,7 +169,11 @@ def _draw_losses(
     everything = np.concatenate(shown)
     low, high = np.percentile(everything, [0.1, 99]) if everything.size else (0.0, 1.0)
     low = low if reference is None else min(low, reference)
-    axes.set_ylim(low - 0.05 * (high - low), high + 0.3 * (high - low) + 1e-6)
+    if high > 1e3:  # not bounded: explosions and the rest both matter
+        axes.set_yscale("symlog", linthresh=100)
+        axes.set_ylim(2 * low, 1e3 * high)
+    else:
+        axes.set_ylim(low - 0.05 * (high - low), high + 0.3 * (high - low) + 1e-6)
     if reference is not None:
         axes.axhline(
             reference, color="black", linestyle="--", linewidth=1, label="global minimum"
