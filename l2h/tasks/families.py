@@ -9,7 +9,7 @@ class Family:
 
     tasks: tuple[str, ...]
     held_out: tuple[str, ...] = ()
-    """Never trained on; the examination shows how far the optimizer carries over."""
+    """Never trained on: they show how far the optimizer carries over."""
 
 
 FAMILIES = {
