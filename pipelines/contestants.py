@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from l2h import weights
 from l2h.evaluation import Contestant
-from l2h.evaluation.tuning import tuned
+from l2h.evaluation.tuning import grids, tuned
 from l2h.optimizers import (
     LBFGS,
     AbstractOptimizer,
@@ -14,7 +14,6 @@ from l2h.optimizers import (
     Fire,
     GradientDescent,
 )
-from pipelines.tune import grids
 
 
 def _fire(dt_max: float = 0.05) -> Fire:
@@ -82,8 +81,7 @@ def contestant(name: str) -> Contestant:
         kind, _, task = number.partition(":")
         if kind not in grids():
             raise ValueError(f"optimizer: {name!r} is unknown; write {TUNED}.")
-        template = next(iter(grids()[kind].values()))
-        return Contestant(name, tuned(template, kind, task), steps)
+        return Contestant(name, tuned(kind, task), steps)
     if who in weights.names() or who.endswith(".eqx"):
         try:
             return Contestant(name, weights.load(who), steps)

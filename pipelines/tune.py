@@ -18,26 +18,6 @@ import jax
 import tyro
 
 
-def grids() -> dict[str, dict[str, Any]]:
-    """Return the values that are tried, by kind of optimizer (appendix C of the paper)."""
-    from l2h.optimizers import Adam, BasinHopping, Fire, Shake
-
-    rates, lengths = (0.01, 0.005, 0.001), (0.2, 0.4, 0.6, 0.8)
-    plain = BasinHopping.plain()
-    return {
-        "adam": {f"rate {r}": Adam(r) for r in rates},
-        # The largest time step at its usual ratio to the first: 0.4 itself makes
-        # Lennard-Jones clusters evaporate.
-        "fire": {f"dt {r}": Fire.original(dt=r, dt_max=4 * r) for r in rates},
-        "fire-ase": {f"dt {r}": Fire.ase(dt=r, dt_max=10 * r) for r in rates},
-        "bh-paper": {f"step {s}": BasinHopping.paper(s) for s in lengths},
-        "bh-plain": {
-            f"step {s}": BasinHopping(inner=plain.inner, hop=Shake(s, loose=0.4))
-            for s in lengths
-        },
-    }
-
-
 def main(
     tasks: Annotated[str, tyro.conf.Positional],
     /,
@@ -67,7 +47,7 @@ def main(
     from l2h.tasks import get, members
 
     kinds, problems = optimizers.split(","), [get(name) for name in members(tasks)]
-    known = grids()
+    known = tuning.grids()
     if unknown := [kind for kind in kinds if kind not in known]:
         raise ValueError(
             f"optimizers: {', '.join(unknown)} unknown; choose from {', '.join(known)}."
@@ -79,25 +59,31 @@ def main(
 
     settings = {"steps": steps, "starts": starts, "updates": updates, "seed": seed}
     path = (folder or Path("runs") / "tune") / "baselines.json"
-    results: dict[str, Any] = {"settings": settings, "commands": [], "tuned": {}}
+    results: dict[str, Any] = {"tuned": {}}
     if path.exists():
         results = json.loads(path.read_text())
-        if results["settings"] != settings:
+    command = shlex.join(["python", "-m", "pipelines.tune", *sys.argv[1:]])
+    done = {
+        (task.name, kind): results["tuned"].get(task.name, {}).get(kind)
+        for task in problems
+        for kind in kinds
+    }
+    for (name, kind), entry in done.items():  # before anything is computed
+        if entry is not None and entry["settings"] != settings:
             raise ValueError(
-                f"folder: {path} was made with {results['settings']}, not {settings}; "
-                "choose another."
+                f"folder: {path} has {kind} on {name} with {entry['settings']}, not "
+                f"{settings}; choose another."
             )
-    results["commands"].append(
-        shlex.join(["python", "-m", "pipelines.tune", *sys.argv[1:]])
-    )
     path.parent.mkdir(parents=True, exist_ok=True)
     for task in problems:
         for kind in kinds:
-            entry = results["tuned"].setdefault(task.name, {})
-            if kind not in entry:
-                entry[kind] = _tuned(task, kind, known[kind], settings)
+            entry = done[task.name, kind]
+            if entry is None:
+                found = _tuned(task, kind, known[kind], settings)
+                entry = {"command": command, "settings": settings, **found}
+                results["tuned"].setdefault(task.name, {})[kind] = entry
                 write_atomically(path, json.dumps(results, indent=1) + "\n")
-            print(f"\n{_table(task, kind, entry[kind], tuning.paper())}\n")
+            print(f"\n{_table(task, kind, entry, tuning.paper())}\n")
     print(path)
 
 

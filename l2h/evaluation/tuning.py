@@ -13,7 +13,7 @@ import numpy as np
 
 from ..domains import Domain
 from ..meta import Cosine, NormalizedES, Objective, Trainer, assemble, draw_starts, flatten
-from ..optimizers import AbstractOptimizer
+from ..optimizers import AbstractOptimizer, Adam, BasinHopping, Fire, Shake
 from ..tasks import Task
 from .outcomes import Outcomes, evaluate
 
@@ -21,6 +21,32 @@ from .outcomes import Outcomes, evaluate
 OUTER_STEPS, OUTER_RATE = 100, 1e-2
 # By how much runs of the doubled length may still gain, in natural energies.
 SETTLED = 0.05
+
+
+def grids() -> dict[str, dict[str, AbstractOptimizer]]:
+    """Return the values that are tried, by kind of optimizer (appendix C of the paper)."""
+    rates, lengths = (0.01, 0.005, 0.001), (0.2, 0.4, 0.6, 0.8)
+    plain = BasinHopping.plain()
+    return {
+        "adam": {f"rate {r}": Adam(r) for r in rates},
+        # The largest time step at its usual ratio to the first: 0.4 itself makes
+        # Lennard-Jones clusters evaporate.
+        "fire": {f"dt {r}": Fire.original(dt=r, dt_max=4 * r) for r in rates},
+        "fire-ase": {f"dt {r}": Fire.ase(dt=r, dt_max=10 * r) for r in rates},
+        "bh-paper": {f"step {s}": BasinHopping.paper(s) for s in lengths},
+        "bh-plain": {
+            f"step {s}": BasinHopping(inner=plain.inner, hop=Shake(s, loose=0.4))
+            for s in lengths
+        },
+    }
+
+
+def candidates(kind: str, task: str) -> dict[str, AbstractOptimizer]:
+    """Return the grid of a kind and, if it was tuned on the task, what was best there."""
+    grid = grids()[kind]
+    if kind in stored()["tuned"].get(task, {}):
+        grid["tuned"] = tuned(kind, task)
+    return grid
 
 
 def learn(
@@ -190,12 +216,11 @@ def stored() -> dict[str, Any]:
     return json.loads(resources.files("l2h.data").joinpath("baselines.json").read_text())
 
 
-def tuned(optimizer: AbstractOptimizer, kind: str, task: str) -> AbstractOptimizer:
+def tuned(kind: str, task: str) -> AbstractOptimizer:
     """Return an optimizer with the stored hyper-parameters for a task.
 
     Arguments:
-        optimizer: of the kind, with any hyper-parameters.
-        kind: such as "adam".
+        kind: a key of `grids`, such as "adam".
         task: name of the task.
 
     Raises:
@@ -208,8 +233,9 @@ def tuned(optimizer: AbstractOptimizer, kind: str, task: str) -> AbstractOptimiz
             f"tuned: no hyper-parameters of {kind} on {task} are stored; there are "
             f"{', '.join(known)}. Make them with pipelines/tune.py."
         )
-    theta = jnp.asarray(found["best"]["hyperparameters"], flatten(optimizer).dtype)
-    return assemble(optimizer, theta)
+    template = next(iter(grids()[kind].values()))
+    theta = jnp.asarray(found["best"]["hyperparameters"], flatten(template).dtype)
+    return assemble(template, theta)
 
 
 @cache

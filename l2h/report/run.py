@@ -44,16 +44,19 @@ def write_results(
         training_report(
             picture,
             updates=[row["update"] for row in rows],
-            losses=[row[f"loss/{a.task.name}"] for row in rows],
+            # Without a loss of its own, a task that was kept apart shows the mean.
+            losses=[row.get(f"loss/{a.task.name}", row["loss"]) for row in rows],
             validation=(
                 [row["update"] for row in validated],
                 [row[f"validation/{a.task.name}/energy"] for row in validated],
-            ),
+            )
+            if a.trained
+            else None,
             traces=a.traces,
             energies={"learned": a.learned.polished, "Adam": a.adam.polished},
             reference=a.task.reference,
-            title=f"{a.task.name}: {a.learned.runs} held-out starts, "
-            f"{a.learned.steps} steps",
+            title=f"{a.task.name}{'' if a.trained else ' (never trained on)'}: "
+            f"{a.learned.runs} held-out starts, {a.learned.steps} steps",
             energy_unit="eV" if a.task.symbols else "ε",
             tolerance=TOLERANCE * float(a.task.potential.scale.energy),
         )
@@ -63,18 +66,18 @@ def write_results(
 
 def table(assessments: list[Assessment]) -> str:
     """Return the closing table as plain text."""
-    head = f"{'task':8} {'optimizer':12} {'steps':>6} {'success (95 %)':>22} "
+    head = f"{'task':10} {'optimizer':16} {'steps':>6} {'success (95 %)':>22} "
     head += f"{'evaluations per hit (95 %)':>30} {'mean energy':>12}"
     lines = [head]
     for a in assessments:
         for name, outcomes in (
             ("learned", a.learned),
             ("learned", a.economical),
-            (f"Adam {a.adam_rate:g}", a.adam),
+            (f"Adam, {a.adam_name}", a.adam),
         ):
             rate, cost = outcomes.success, outcomes.per_hit
             lines.append(
-                f"{a.task.name:8} {name:12} {outcomes.steps:6d} "
+                f"{a.task.name:10} {name:16} {outcomes.steps:6d} "
                 f"{_interval(rate, '.1%'):>22} {_interval(cost, ',.0f'):>30} "
                 f"{np.mean(outcomes.polished):12.3f}"
             )
@@ -84,12 +87,14 @@ def table(assessments: list[Assessment]) -> str:
 
 def _remarks(a: Assessment) -> list[str]:
     lines = []
+    if not a.trained:
+        lines.append(f"{a.task.name}: never trained on; its family keeps it apart.")
     if a.task.reference is None:
         lines.append(
             f"{a.task.name}: no reference energy is known; success counts, for each row by "
             "itself, the lowest energy that it found."
         )
-    if a.basin_hopping is not None and a.pays_after is not None:
+    if a.trained and a.basin_hopping is not None and a.pays_after is not None:
         lines.append(
             f"{a.task.name}: plain basin hopping {a.basin_hopping:,.0f} evaluations per "
             f"hit; training took {a.training_evaluations:,} evaluations"

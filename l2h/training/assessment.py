@@ -1,4 +1,4 @@
-"""The examination at the end of a run: held-out starts, against tuned Adam."""
+"""The examination at the end of a run: held-out starts and tasks, against tuned Adam."""
 
 import csv
 import math
@@ -16,17 +16,16 @@ from jaxtyping import Float
 
 from ..domains import Domain
 from ..evaluation import Outcomes, cheapest, evaluate
+from ..evaluation.tuning import candidates
 from ..meta import draw_starts
-from ..optimizers import AbstractOptimizer, Adam
+from ..optimizers import AbstractOptimizer
 from ..rollout import rollout
-from ..tasks import Task
+from ..tasks import Task, get, held_out
 from .config import TrainingConfig
 
 STARTS = 150
 # Horizons tried on validation starts, as fractions of the longest.
 FRACTIONS = (0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0)
-# The paper's grid of learning rates (appendix C.1).
-RATES = (0.01, 0.005, 0.001)
 TRACED = 25
 POINTS = 100
 
@@ -36,13 +35,16 @@ class Assessment:
     """What a trained optimizer does on one task, on starts it has never seen."""
 
     task: Task
+    trained: bool
+    """Whether the task was trained on; otherwise its family keeps it apart."""
     learned: Outcomes
     """At the longest horizon of training."""
     economical: Outcomes
     """At the horizon with the fewest evaluations per hit on validation starts."""
     adam: Outcomes
-    """Adam from the same starts, as many steps, its rate chosen on validation starts."""
-    adam_rate: float
+    """Adam from the same starts, as many steps."""
+    adam_name: str
+    """Which of the grid and of what is stored did best on validation starts."""
     training_evaluations: int
     traces: dict[str, tuple[list[int], Float[np.ndarray, "b t"]]]
     """Energy along some of the runs, by optimizer."""
@@ -64,9 +66,10 @@ class Assessment:
     def summary(self) -> dict[str, Any]:
         """Return the numbers that are reported, as plain Python."""
         return {
+            "trained": self.trained,
             "learned": self.learned.summary(),
             "economical": self.economical.summary(),
-            "adam": {**self.adam.summary(), "rate": self.adam_rate},
+            "adam": {**self.adam.summary(), "name": self.adam_name},
             "training_evaluations": self.training_evaluations,
             "basin_hopping_evaluations_per_hit": self.basin_hopping,
             "pays_after_searches": self.pays_after,
@@ -87,7 +90,8 @@ def assess(
     *,
     note: Callable[[str], None] = lambda _: None,
 ) -> list[Assessment]:
-    """Examine an optimizer on every task of a run.
+    """Examine an optimizer on every task of a run, and on those that its family keeps
+    apart.
 
     Arguments:
         config: the run's settings.
@@ -96,12 +100,15 @@ def assess(
         note: told what happens next, for progress.
     """
     results = []
-    for task in config.problems():
-        chosen = Domain.VALIDATION.key(config.seed)
-        held_out = Domain.TEST.key(config.seed)
+    for name in (*config.tasks, *held_out(config.tasks)):
+        task, trained = get(name), name in config.tasks
+        chosen, last = Domain.VALIDATION.key(config.seed), Domain.TEST.key(config.seed)
         validation = draw_starts(task, STARTS, chosen, config.dtype)
-        test = draw_starts(task, STARTS, held_out, config.dtype)
-        note(f"{task.name}: choosing the horizon on {STARTS} validation starts")
+        test = draw_starts(task, STARTS, last, config.dtype)
+        note(
+            f"{name}{'' if trained else ' (never trained on)'}: choosing the horizon on "
+            f"{STARTS} validation starts"
+        )
         tried = [
             evaluate(
                 optimizer, task, validation, max(1, round(f * config.longest)), key=chosen
@@ -109,30 +116,29 @@ def assess(
             for f in FRACTIONS
         ]
         best = cheapest(tried).steps
-        note(f"{task.name}: choosing Adam's rate")
-        rate = min(
-            RATES,
-            key=lambda rate: float(
-                np.mean(
-                    evaluate(
-                        Adam(rate), task, validation, config.longest, key=chosen
-                    ).polished
-                )
-            ),
-        )
-        note(f"{task.name}: {STARTS} held-out starts")
-        contestants = {"learned": optimizer, "Adam": Adam(rate)}
+        note(f"{name}: choosing Adam's rate")
+        adams = candidates("adam", name)
+        means = {
+            which: np.mean(
+                evaluate(adam, task, validation, config.longest, key=chosen).polished
+            )
+            for which, adam in adams.items()
+        }
+        which = min(means, key=lambda which: means[which])
+        note(f"{name}: {STARTS} held-out starts")
+        contestants = {"learned": optimizer, "Adam": adams[which]}
         results.append(
             Assessment(
                 task=task,
-                learned=evaluate(optimizer, task, test, config.longest, key=held_out),
-                economical=evaluate(optimizer, task, test, best, key=held_out),
-                adam=evaluate(Adam(rate), task, test, config.longest, key=held_out),
-                adam_rate=rate,
+                trained=trained,
+                learned=evaluate(optimizer, task, test, config.longest, key=last),
+                economical=evaluate(optimizer, task, test, best, key=last),
+                adam=evaluate(adams[which], task, test, config.longest, key=last),
+                adam_name=which,
                 training_evaluations=training_evaluations,
                 traces={
-                    name: _trace(contestant, task, test[:TRACED], config.longest)
-                    for name, contestant in contestants.items()
+                    who: _trace(contestant, task, test[:TRACED], config.longest)
+                    for who, contestant in contestants.items()
                 },
             )
         )

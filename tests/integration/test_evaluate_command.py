@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -75,6 +76,31 @@ def test_interrupted_and_resumed_equals_straight(straight, tmp_path, calls):
     scores = COMPETITION.scores(parts)[0]
     assert [score.starts for score in scores] == [55, 55]
     assert compete(COMPETITION, tmp_path, note=pytest.fail).keys() == parts.keys()
+
+
+def test_killed_between_parts_and_resumed_equals_straight(straight, tmp_path):
+    folder, expected = tmp_path / "run", len(COMPETITION.units())
+    arguments = ["lj5", "--optimizers", "adam:0.05,adam@20", "--starts", "55"]
+    arguments += ["--budget", "90", "--folder", str(folder), "--devices", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines.evaluate", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not list(folder.glob("parts/*.npz")):
+            assert process.poll() is None
+            time.sleep(0.002)
+    finally:
+        process.kill()
+        process.wait()
+    begun = {path: path.read_bytes() for path in folder.glob("parts/*.npz")}
+    assert 1 <= len(begun) < expected
+    compete(COMPETITION, folder)
+    assert all(path.read_bytes() == content for path, content in begun.items())
+    assert len(list((folder / "parts").glob("*.npz"))) == expected
+    same(straight, folder)
 
 
 def test_number_of_devices_does_not_matter(straight, tmp_path):

@@ -6,10 +6,19 @@ import numpy as np
 import pytest
 
 from l2h import tasks
-from l2h.evaluation.tuning import learn, mean, paper, settling, stored, tune, tuned
+from l2h.evaluation.tuning import (
+    candidates,
+    grids,
+    learn,
+    mean,
+    paper,
+    settling,
+    stored,
+    tune,
+    tuned,
+)
 from l2h.optimizers import Adam, Fire
 from pipelines.contestants import contestant
-from pipelines.tune import grids
 
 TASK = tasks.get("lj5")
 
@@ -52,18 +61,23 @@ def test_settling_doubles_until_nothing_is_gained():
 
 def test_stored_hyperparameters_come_back():
     entry = stored()["tuned"]["lj13"]["adam"]
-    optimizer = tuned(Adam(), "adam", "lj13")
+    optimizer = tuned("adam", "lj13")
     rate = float(jnp.exp(entry["best"]["hyperparameters"][0]))
     assert float(optimizer.rate) == pytest.approx(rate, rel=1e-6)
     assert contestant("tuned:adam:lj13@50").steps == 50
     assert isinstance(contestant("tuned:fire:lj13").optimizer, Fire)
     held_out = [row["held_out_mean"] for row in (entry["best"], *entry["others"])]
-    assert min(held_out) < -39 and stored()["settings"]["starts"] == 150
+    assert min(held_out) < -39 and entry["settings"]["starts"] == 150
+
+
+def test_candidates_are_the_grid_and_what_was_tuned():
+    assert set(candidates("adam", "gold")) == set(grids()["adam"])
+    assert set(candidates("adam", "lj13")) == {*grids()["adam"], "tuned"}
 
 
 def test_unknown_tuning_is_refused():
     with pytest.raises(ValueError, match="adam on lj13"):
-        tuned(Adam(), "adam", "gold")
+        tuned("adam", "gold")
     with pytest.raises(ValueError, match="tuned:KIND:TASK"):
         contestant("tuned:gold:lj13")
     with pytest.raises(ValueError, match="grid"):
