@@ -36,11 +36,11 @@ REGISTRY: dict[str, tuple[_Build, str, int | None]] = {
     # L-BFGS stays where it has converged: quench, then a fresh start.
     "lbfgs": (LBFGS, "lbfgs (quenched random starts)", 0),
     "bh-paper": (BasinHopping.paper, "bh-paper or bh-paper:STEP", None),
-    "bh-plain": (BasinHopping.plain, "bh-plain", None),
+    "bh-plain": (BasinHopping.plain, "bh-plain or bh-plain:STEP", None),
     "bh-strong": (BasinHopping.strong, "bh-strong", None),
 }
 TUNED = "tuned:KIND:TASK, such as tuned:adam:lj13 (l2h/data/baselines.json)"
-PLAIN = ("lbfgs", "bh-plain", "bh-strong")
+PLAIN = ("lbfgs", "bh-strong")
 
 
 def known() -> str:

@@ -6,8 +6,8 @@ import jax
 from hypothesis import HealthCheck, settings
 
 jax.config.update("jax_platforms", "cpu")
-# Two devices on any machine, for tests of their number.
-jax.config.update("jax_num_cpu_devices", 2)
+# Eight devices on any machine, for tests of their number.
+jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 

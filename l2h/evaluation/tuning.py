@@ -13,7 +13,7 @@ import numpy as np
 
 from ..domains import Domain
 from ..meta import Cosine, NormalizedES, Objective, Trainer, assemble, draw_starts, flatten
-from ..optimizers import AbstractOptimizer, Adam, BasinHopping, Fire, Shake
+from ..optimizers import AbstractOptimizer, Adam, BasinHopping, Fire
 from ..tasks import Task
 from .outcomes import Outcomes, evaluate
 
@@ -26,7 +26,6 @@ SETTLED = 0.05
 def grids() -> dict[str, dict[str, AbstractOptimizer]]:
     """Return the values that are tried, by kind of optimizer (appendix C of the paper)."""
     rates, lengths = (0.01, 0.005, 0.001), (0.2, 0.4, 0.6, 0.8)
-    plain = BasinHopping.plain()
     return {
         "adam": {f"rate {r}": Adam(r) for r in rates},
         # The largest time step at its usual ratio to the first: 0.4 itself makes
@@ -34,10 +33,7 @@ def grids() -> dict[str, dict[str, AbstractOptimizer]]:
         "fire": {f"dt {r}": Fire.original(dt=r, dt_max=4 * r) for r in rates},
         "fire-ase": {f"dt {r}": Fire.ase(dt=r, dt_max=10 * r) for r in rates},
         "bh-paper": {f"step {s}": BasinHopping.paper(s) for s in lengths},
-        "bh-plain": {
-            f"step {s}": BasinHopping(inner=plain.inner, hop=Shake(s, loose=0.4))
-            for s in lengths
-        },
+        "bh-plain": {f"step {s}": BasinHopping.plain(s) for s in lengths},
     }
 
 

@@ -125,9 +125,13 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         )
 
     @staticmethod
-    def plain() -> "BasinHopping":
-        """Return basin hopping as is usual for clusters, after Wales and Doye."""
-        return BasinHopping(inner=_relaxer(), hop=Shake(0.36, loose=0.4))
+    def plain(step: Float[Array, ""] | float = 0.36) -> "BasinHopping":
+        """Return basin hopping as is usual for clusters, after Wales and Doye.
+
+        Arguments:
+            step: largest displacement of a coordinate in natural lengths.
+        """
+        return BasinHopping(inner=_relaxer(), hop=Shake(step, loose=0.4))
 
     @staticmethod
     def strong() -> "BasinHopping":

@@ -13,6 +13,7 @@ from l2h import tasks, weights
 from l2h.domains import Domain
 from l2h.evaluation import evaluate
 from l2h.meta import draw_starts
+from l2h.training import TrainingConfig
 
 
 def test_every_bundled_optimizer_loads():
@@ -49,6 +50,16 @@ def test_lj13_finds_the_icosahedron():
     assert outcomes.polished.min() == pytest.approx(task.reference, abs=1e-5)
     assert not outcomes.discoveries.any() and outcomes.valid.all()
     assert jax.numpy.all(outcomes.evaluations[outcomes.direct] == 501)
+
+
+def test_recipes_of_the_bundled_optimizers_build():
+    recipes = sorted((Path(__file__).parents[2] / "pipelines" / "recipes").glob("*.toml"))
+    assert recipes
+    for recipe in recipes:
+        config = TrainingConfig.read(recipe)
+        trainer = config.trainer()
+        assert trainer.strategy.population == 2 * config.pairs
+        assert config.optimizer().frozen is (config.trains == "sizes")
 
 
 def test_unknown_names_and_other_files_are_refused(tmp_path):

@@ -9,8 +9,9 @@ from jaxtyping import Array, Float
 
 from .network import Network
 
-# Between about 10 and 100 atoms, a third of an octave apart.
-KNOTS = 2.0 ** np.linspace(10 / 3, 20 / 3, 11)
+# Between about 10 and 100 atoms, a sixth of an octave apart: close enough that two sizes a
+# quarter apart, as 31 and 38, share no row.
+KNOTS = 2.0 ** np.linspace(10 / 3, 20 / 3, 21)
 
 
 class Sizes(eqx.Module):
