@@ -16,6 +16,8 @@ from typing import Annotated
 import jax
 import tyro
 
+from pipelines.launch import command
+
 
 def main(
     tasks: Annotated[str, tyro.conf.Positional],
@@ -85,11 +87,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    command(main)

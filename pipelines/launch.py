@@ -1,10 +1,25 @@
-"""A program as one of several processes: what happened, said in words."""
+"""Programs from the command line: what went wrong is said in words."""
 
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable
+
+import tyro
+
+
+def command(main: Callable[..., None]) -> None:
+    """Run a program as the command line asks; wrong input ends in words."""
+    try:
+        tyro.cli(main)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as interruption:
+        how = str(interruption) or "the same command goes on from here"
+        print(f"\ninterrupted; {how}", file=sys.stderr)
+        sys.exit(130)
 
 
 def several(arguments: list[str]) -> bool:

@@ -12,9 +12,7 @@ programs on the machine do not count. What is not installed is named, and left o
 import contextlib
 import io
 import json
-import math
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +25,8 @@ if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):
 import jax
 import numpy as np
 import tyro
+
+from pipelines.launch import command
 
 # Basin hopping after Wales and Doye, in natural lengths and energies.
 TEMPERATURE, STEP = 0.8, 0.36
@@ -287,12 +287,7 @@ def measure_ours(
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as plain text."""
-
-    def interval(values: list[float], scale: float, style: str) -> str:
-        value, low, high = (scale * v for v in values)
-        if not math.isfinite(value):
-            return f"no hit, > {low:{style}}"
-        return f"{value:{style}} ({low:{style}} .. {high:{style}})"
+    from l2h.evaluation import Interval
 
     lines = [
         f"{'':20} {'hits':>9} {'evaluations per hit (95 %)':>34} "
@@ -300,11 +295,11 @@ def table(rows: list[dict[str, Any]]) -> str:
     ]
     for r in rows:
         hits = f"{r['hits']}/{r['runs']}"
+        cost = f"{Interval(*r['evaluations_per_hit']):,.0f}"
+        time = f"{Interval(*(1e3 * x for x in r['seconds_per_hit'])):,.4g}"
         lines.append(
-            f"{r['name']:20} {hits:>9} "
-            f"{interval(r['evaluations_per_hit'], 1, ',.0f'):>34} "
-            f"{r['evaluations_per_second']:13,.0f} "
-            f"{interval(r['seconds_per_hit'], 1e3, ',.4g'):>34}"
+            f"{r['name']:20} {hits:>9} {cost:>34} {r['evaluations_per_second']:13,.0f} "
+            f"{time:>34}"
         )
     return "\n".join(lines)
 
@@ -378,8 +373,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+    command(main)

@@ -10,13 +10,14 @@ A run that was interrupted goes on when the same command is given again.
 import csv
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import jax
 import numpy as np
 import tyro
+
+from pipelines.launch import command
 
 # About 80 rollouts per update, as in the appendix, and the same for all strategies.
 SHARED: dict[str, Any] = {
@@ -212,11 +213,4 @@ def _write_table(path: Path, runs: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    command(main)

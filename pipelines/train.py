@@ -10,13 +10,14 @@ nox -s train -- --resume runs/lj13-seed0
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import tyro
 
-from pipelines.launch import launch, several
+from pipelines.launch import command, launch, several
 
 
 def main(
@@ -65,8 +66,7 @@ def main(
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
     from l2h import weights
     from l2h.meta import count, processes as together
-    from l2h.report import Progress, table, write_results
-    from l2h.training import RunFolder, TrainingConfig, assess, check, train
+    from l2h.training import RunFolder, TrainingConfig, check
 
     given = {
         "strategy": strategy,
@@ -96,8 +96,7 @@ def main(
             run = RunFolder.create(run.path, chosen)
             if begin:
                 run.save_start(chosen.prepared(begin))
-    leads = together.index() == 0
-    if leads:
+    if together.index() == 0:
         needed = trainer.memory(count(chosen.optimizer())) / 2**20
         print(f"run folder: {run.path}")
         print(
@@ -106,20 +105,34 @@ def main(
             f"{needed:,.1f} MiB on a device"
         )
 
-    course = train(chosen, run, minutes=minutes, devices=devices)
-    if not leads:
+    try:
+        _train(chosen, run, minutes=minutes, devices=devices, examine=examine)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"go on with --resume {run.path}") from None
+
+
+def _train(
+    config: Any, run: Any, *, minutes: float | None, devices: int, examine: bool
+) -> None:
+    """Train to the end of the schedule or of the time, and examine what was found."""
+    from l2h.meta import processes as together
+    from l2h.report import Progress, table, write_results
+    from l2h.training import assess, train
+
+    course = train(config, run, minutes=minutes, devices=devices)
+    if together.index() > 0:
         for _ in course:
             pass
         together.finish()
         return
-    progress = Progress(chosen.updates, len(run.rows()))
+    progress = Progress(config.updates, len(run.rows()))
     for _ in progress.follow(course):
         pass
     together.finish()
     rows = run.rows()
-    if rows[-1]["update"] < chosen.updates:
+    if rows[-1]["update"] < config.updates:
         print(
-            f"stopped after {rows[-1]['update']} of {chosen.updates} updates; go on with "
+            f"stopped after {rows[-1]['update']} of {config.updates} updates; go on with "
             f"--resume {run.path}"
         )
     # A run stopped before its first validation has weights in its checkpoint only.
@@ -127,24 +140,15 @@ def main(
     if not examine:
         print(best)
         return
-    optimizer = run.best_optimizer(chosen)
-    assessments = assess(chosen, optimizer, rows[-1]["evaluations"], note=print)
+    optimizer = run.best_optimizer(config)
+    assessments = assess(config, optimizer, rows[-1]["evaluations"], note=print)
     paths = write_results(run.path, assessments, rows)
     print(f"\n{table(assessments)}\n")
     print("\n".join(str(path) for path in [best, *paths]))
 
 
-def command() -> None:
-    """Run `main` as the command line asks; wrong input ends in words."""
-    try:
-        tyro.cli(main)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
-
 if __name__ == "__main__":
     if several(sys.argv[1:]):
-        launch(command)
+        launch(partial(command, main))
     else:
-        command()
+        command(main)

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 import jax
 import tyro
 
+from pipelines.launch import command
+
 
 def main(
     tasks: Annotated[str, tyro.conf.Positional],
@@ -134,11 +136,4 @@ def _table(
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
+    command(main)

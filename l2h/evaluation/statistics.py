@@ -15,6 +15,12 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def __format__(self, style: str) -> str:
+        """Return estimate and interval; of an infinite cost, the lower bound."""
+        if not math.isfinite(self.value):
+            return f"no hit, > {self.low:{style}}"
+        return f"{self.value:{style}} ({self.low:{style}} .. {self.high:{style}})"
+
 
 def success_rate(hits: int, runs: int) -> Interval:
     """Return hits / runs with the exact binomial interval.

@@ -35,6 +35,46 @@ class State(eqx.Module, Generic[Memory]):
     """Number of steps granted."""
     memory: Memory
 
+    @staticmethod
+    def first(
+        seen: Observation,
+        ceiling: Float[Array, ""],
+        horizon: Int[Array, ""],
+        memory: Memory,
+    ) -> "State[Memory]":
+        """Return the state after the first evaluation."""
+        best = jnp.where(seen.valid, seen.energy, jnp.inf).astype(seen.energy.dtype)
+        return State(
+            observation=seen,
+            best_energy=best,
+            best_positions=seen.positions,
+            mean_best=jnp.minimum(best, ceiling),
+            ceiling=ceiling,
+            valid=seen.valid,
+            evaluations=jnp.asarray(1, jnp.int32),
+            horizon=horizon,
+            memory=memory,
+        )
+
+    def after(self, seen: Observation, memory: Memory) -> "State[Memory]":
+        """Return the state after one more evaluation."""
+        better = seen.valid & (seen.energy < self.best_energy)
+        best = jnp.where(better, seen.energy, self.best_energy)
+        evaluations = self.evaluations + 1
+        weight = 1 / evaluations.astype(best.dtype)
+        rise = jnp.minimum(best, self.ceiling) - self.mean_best
+        return State(
+            observation=seen,
+            best_energy=best,
+            best_positions=jnp.where(better, seen.positions, self.best_positions),
+            mean_best=self.mean_best + weight * rise,
+            ceiling=self.ceiling,
+            valid=self.valid & seen.valid,
+            evaluations=evaluations,
+            horizon=self.horizon,
+            memory=memory,
+        )
+
     @property
     def steps(self) -> Int[Array, ""]:
         """Steps taken so far."""
@@ -90,21 +130,11 @@ class AbstractOptimizer(eqx.Module, Generic[Memory]):
         """
         horizon = jnp.asarray(horizon, jnp.int32)
         seen = potential.observe(potential.space.centre(positions))
-        best = jnp.where(seen.valid, seen.energy, jnp.inf).astype(seen.energy.dtype)
-        zero = jnp.zeros_like(best)
-        absolute = not potential.space.invariant
-        ceiling = jnp.where(seen.valid, best, zero) if absolute else zero
-        return State(
-            observation=seen,
-            best_energy=best,
-            best_positions=seen.positions,
-            mean_best=jnp.minimum(best, ceiling),
-            ceiling=ceiling,
-            valid=seen.valid,
-            evaluations=jnp.asarray(1, jnp.int32),
-            horizon=horizon,
-            memory=self.begin(potential, seen, horizon=horizon, key=key),
-        )
+        zero = jnp.zeros_like(seen.energy)
+        absolute = seen.valid & (not potential.space.invariant)
+        ceiling = jnp.where(absolute, seen.energy, zero)
+        memory = self.begin(potential, seen, horizon=horizon, key=key)
+        return State.first(seen, ceiling, horizon, memory)
 
     def step(
         self, potential: AbstractPotential, state: State[Memory], *, key: PRNGKeyArray
@@ -112,22 +142,7 @@ class AbstractOptimizer(eqx.Module, Generic[Memory]):
         """Move once and evaluate once."""
         positions, memory = self.move(potential, state, key=key)
         seen = potential.observe(potential.space.centre(positions))
-        better = seen.valid & (seen.energy < state.best_energy)
-        best = jnp.where(better, seen.energy, state.best_energy)
-        evaluations = state.evaluations + 1
-        weight = 1 / evaluations.astype(best.dtype)
-        return State(
-            observation=seen,
-            best_energy=best,
-            best_positions=jnp.where(better, seen.positions, state.best_positions),
-            mean_best=state.mean_best
-            + weight * (jnp.minimum(best, state.ceiling) - state.mean_best),
-            ceiling=state.ceiling,
-            valid=state.valid & seen.valid,
-            evaluations=evaluations,
-            horizon=state.horizon,
-            memory=memory,
-        )
+        return state.after(seen, memory)
 
 
 def untrained(module: eqx.Module) -> PyTree:

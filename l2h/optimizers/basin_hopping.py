@@ -1,6 +1,5 @@
 """Basin hopping, one evaluation a step."""
 
-import dataclasses
 from typing import Any, Generic, TypeVar
 
 import equinox as eqx
@@ -184,7 +183,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         # What was evaluated last under compression is the first to be seen without.
         felt = p._felt(potential, seen, old.compressed & ~settled)
         begun = self._begun(potential, felt, state.ceiling, for_start)
-        going = _continued(old.quench, felt)
+        going = old.quench.after(felt, old.quench.memory)
         quench = _choose(old.fresh | (old.compressed & settled), begun, going)
 
         accepted = ended & seen.valid & p._accepts(potential, seen, old, for_choice)
@@ -248,18 +247,8 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
     ) -> State:
         """Return the inner optimizer's state at the start of a quench."""
         limit = jnp.asarray(self.limit, jnp.int32)
-        best = jnp.where(felt.valid, felt.energy, jnp.inf).astype(felt.energy.dtype)
-        return State(
-            observation=felt,
-            best_energy=best,
-            best_positions=felt.positions,
-            mean_best=jnp.minimum(best, ceiling),
-            ceiling=ceiling,
-            valid=felt.valid,
-            evaluations=jnp.asarray(1, jnp.int32),
-            horizon=limit,
-            memory=self.inner.begin(potential, felt, horizon=limit, key=key),
-        )
+        memory = self.inner.begin(potential, felt, horizon=limit, key=key)
+        return State.first(felt, ceiling, limit, memory)
 
     def _accepts(
         self,
@@ -290,23 +279,6 @@ def _relaxer() -> LBFGS:
     """Return L-BFGS with few memories and long steps (0.4 sigma of Lennard-Jones), which
     suits quenches to rms 1e-2 (docs/baselines.md)."""
     return LBFGS(longest=0.36, memory=4)
-
-
-def _continued(state: State[Memory], felt: Observation) -> State[Memory]:
-    """Return the inner optimizer's state after a further observation."""
-    better = felt.valid & (felt.energy < state.best_energy)
-    best = jnp.where(better, felt.energy, state.best_energy)
-    evaluations = state.evaluations + 1
-    rise = jnp.minimum(best, state.ceiling) - state.mean_best
-    return dataclasses.replace(
-        state,
-        observation=felt,
-        best_energy=best,
-        best_positions=jnp.where(better, felt.positions, state.best_positions),
-        mean_best=state.mean_best + rise / evaluations.astype(best.dtype),
-        valid=state.valid & felt.valid,
-        evaluations=evaluations,
-    )
 
 
 def _choose(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..evaluation import Interval, Score, distinct, hit_curve
+from ..evaluation import Score, distinct, hit_curve
 from ..io import write_atomically, write_extxyz
 from .plots import COLOURS, GREY
 
@@ -114,13 +114,13 @@ def competition_table(scores: Sequence[Sequence[Score]]) -> str:
         for score in group:
             row = score.summary()
             per_hit = score.per_hit
-            shown = "-" if per_hit is None else _interval(per_hit, ",.0f")
+            shown = "-" if per_hit is None else f"{per_hit:,.0f}"
+            rate, first = f"{score.success:.1%}", f"{score.to_first_hit:,.0f}"
             milliseconds = 1e3 * row["seconds_to_first_hit"]
             time = f"{milliseconds:,.3g}" if math.isfinite(milliseconds) else "no hit"
             lines.append(
-                f"{score.optimizer:{width}} {_interval(score.success, '.1%'):>24} "
-                f"{_interval(score.to_first_hit, ',.0f'):>30} {shown:>30} "
-                f"{time:>10} {row['mean']:12.4f} {row['lowest']:12.4f} {row['minima']:6d}"
+                f"{score.optimizer:{width}} {rate:>24} {first:>30} {shown:>30} {time:>10} "
+                f"{row['mean']:12.4f} {row['lowest']:12.4f} {row['minima']:6d}"
             )
         for score in group:
             lines += _remarks(score)
@@ -151,12 +151,6 @@ def _remarks(score: Score) -> list[str]:
             "do not count as hits; look at the structures."
         )
     return lines
-
-
-def _interval(interval: Interval, style: str) -> str:
-    if not math.isfinite(interval.value):
-        return f"no hit, > {interval.low:{style}}"
-    return f"{interval.value:{style}} ({interval.low:{style}} .. {interval.high:{style}})"
 
 
 def competition_picture(path: Path, group: Sequence[Score]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..evaluation import Interval, distinct
+from ..evaluation import distinct
 from ..io import write_atomically, write_extxyz
 from ..tasks import TOLERANCE
 from ..training import Assessment
@@ -75,10 +75,9 @@ def table(assessments: list[Assessment]) -> str:
             ("learned", a.economical),
             (f"Adam, {a.adam_name}", a.adam),
         ):
-            rate, cost = outcomes.success, outcomes.per_hit
+            rate, cost = f"{outcomes.success:.1%}", f"{outcomes.per_hit:,.0f}"
             lines.append(
-                f"{a.task.name:10} {name:16} {outcomes.steps:6d} "
-                f"{_interval(rate, '.1%'):>22} {_interval(cost, ',.0f'):>30} "
+                f"{a.task.name:10} {name:16} {outcomes.steps:6d} {rate:>22} {cost:>30} "
                 f"{np.mean(outcomes.polished):12.3f}"
             )
         lines += _remarks(a)
@@ -117,12 +116,6 @@ def _remarks(a: Assessment) -> list[str]:
                 "discovery or a bug. They do not count as hits; look at the structures."
             )
     return lines
-
-
-def _interval(interval: Interval, style: str) -> str:
-    if not np.isfinite(interval.value):
-        return f"no hit, > {interval.low:{style}}"
-    return f"{interval.value:{style}} ({interval.low:{style}} .. {interval.high:{style}})"
 
 
 def _jsonable(value: Any) -> Any:

@@ -85,8 +85,8 @@ def strategies_table(runs: Mapping[str, Sequence[StrategyRun]]) -> str:
         for run in group:
             last = float(np.mean(run.losses[-WINDOW:]))
             lines.append(
-                f"{name:14} {run.seed:4d} {_percent(run.success):>24} "
-                f"{_percent(run.best):>24} {last:10.3f} {run.spikes:6d} "
+                f"{name:14} {run.seed:4d} {f'{run.success:.1%}':>24} "
+                f"{f'{run.best:.1%}':>24} {last:10.3f} {run.spikes:6d} "
                 f"{run.relapses:20.1%} {float(np.mean(run.nonfinite)):10.2%}"
             )
         worst = min(group, key=lambda run: run.success.value)
@@ -211,7 +211,3 @@ def _draw_success(axes: "Axes", runs: Mapping[str, Sequence[StrategyRun]]) -> No
         )
     axes.set_xticks(range(len(runs)), list(runs))
     axes.set_xlim(-0.5, len(runs) - 0.5)
-
-
-def _percent(rate: Interval) -> str:
-    return f"{rate.value:.1%} ({rate.low:.1%} .. {rate.high:.1%})"

@@ -49,6 +49,9 @@ class TrainingConfig:
     """Trained weights to begin with: a bundled name or a file; None for fresh ones."""
     trains: Literal["network", "all", "sizes"] = "network"
     """The network; the network and its shifts for each number of atoms; the shifts only."""
+    sizes: tuple[int, ...] = ()
+    """Numbers of atoms with shifts of their own, if shifts are trained; those of the tasks
+    if none is named. Only the tasks' own are trained."""
     strategy: Literal["normalized-es", "es", "esmc", "ga"] = "normalized-es"
     """How the population is perturbed and what is learned from its losses."""
     updates: int = 250
@@ -266,10 +269,27 @@ class TrainingConfig:
         )
 
     def prepared(self, optimizer: Learned) -> Learned:
-        """Return an optimizer as these settings train it."""
-        if self.trains == "network":
+        """Return an optimizer as these settings train it.
+
+        Raises:
+            ValueError: if it has shifts for numbers of atoms that `sizes` does not name.
+        """
+        own = sorted({task.n for task in self.problems()})
+        has = () if optimizer.sizes is None else optimizer.sizes.atoms
+        sizes = () if self.trains == "network" else self.sizes or tuple(own)
+        if lost := sorted(set(has) - set(sizes)):
+            raise ValueError(
+                f"sizes: {list(sizes)} given, but the weights to begin with have shifts "
+                f"for {lost}; set trains to sizes or all, and name these in sizes as well."
+            )
+        if not sizes:
             return optimizer
-        return optimizer.with_sizes(frozen=self.trains == "sizes")
+        if unknown := sorted(set(own) - set(sizes)):
+            raise ValueError(
+                f"sizes: {list(sizes)} given, but tasks have {unknown} atoms; name these "
+                "as well."
+            )
+        return optimizer.with_sizes(sizes, trained=own, frozen=self.trains == "sizes")
 
     def meta_strategy(self) -> AbstractMetaStrategy:
         """Return the meta-strategy."""

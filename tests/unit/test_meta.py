@@ -32,7 +32,7 @@ LEARNED = Learned.create(jax.random.key(0), hidden=(4,))
     "optimizer",
     [
         LEARNED,
-        LEARNED.with_sizes(frozen=True),
+        LEARNED.with_sizes((5, 13), trained=(13,), frozen=True),
         Adam(0.01, 0.8, 0.99, 1e-7),
         GradientDescent(0.02),
         Fire.original(),  # one of its fields is None

@@ -9,10 +9,12 @@ import pytest
 from l2h import rollout, tasks
 from l2h.meta import count, flatten
 from l2h.optimizers import Learned
-from l2h.optimizers.learned.sizes import KNOTS
+from l2h.optimizers.learned.sizes import Sizes
+from l2h.training import TrainingConfig
 
+ATOMS = (13, 19, 38)
 PLAIN = Learned.create(jax.random.key(0), hidden=(6, 5))
-FRESH = PLAIN.with_sizes(frozen=True)
+FRESH = PLAIN.with_sizes(ATOMS, frozen=True)
 
 
 def _moved(optimizer, n):
@@ -21,9 +23,10 @@ def _moved(optimizer, n):
     return rollout(optimizer, task.potential, start, 3, key=jax.random.key(1)).state
 
 
-def _shifted(knot):
-    table = FRESH.sizes.table.at[knot].set(0.3)
-    return eqx.tree_at(lambda o: o.sizes.table, FRESH, table)
+def _shifted(n):
+    place = ATOMS.index(n)
+    row = jnp.full_like(FRESH.sizes.rows[place], 0.3)
+    return eqx.tree_at(lambda o: o.sizes.rows[place], FRESH, row)
 
 
 def test_zero_shifts_change_nothing():
@@ -33,18 +36,17 @@ def test_zero_shifts_change_nothing():
         )
 
 
-def test_a_shift_acts_near_its_own_size_only():
-    knot = int(np.argmin(np.abs(KNOTS - 40)))
-    shifted = _shifted(knot)
-    for n, acts in ((13, False), (31, False), (38, True), (55, False)):
+def test_a_shift_acts_between_its_neighbours_only():
+    shifted = _shifted(19)
+    for n, acts in ((12, False), (13, False), (16, True), (19, True), (38, False)):
         same = jnp.array_equal(
             _moved(shifted, n).observation.positions, _moved(FRESH, n).observation.positions
         )
         assert bool(same) is not acts
 
 
-def test_sizes_beyond_the_knots_take_the_outermost():
-    network = _shifted(0).sizes.shifted(PLAIN.network, 3)
+def test_sizes_beyond_the_rows_take_the_outermost():
+    network = _shifted(13).sizes.shifted(PLAIN.network, 3)
     np.testing.assert_allclose(network.biases[0] - PLAIN.network.biases[0], 0.3, rtol=1e-6)
     np.testing.assert_allclose(
         network.biases[-1] - PLAIN.network.biases[-1], 0.3, rtol=1e-5
@@ -52,27 +54,62 @@ def test_sizes_beyond_the_knots_take_the_outermost():
     assert jnp.array_equal(network.biases[1], PLAIN.network.biases[1])
 
 
-def test_between_knots_shifts_are_interpolated():
-    n = 36
-    below = int(np.searchsorted(KNOTS, n)) - 1
-    parts = [
-        _shifted(knot).sizes.shifted(PLAIN.network, n).biases[0][0]
-        for knot in (below, below + 1)
-    ]
-    share = np.log(n / KNOTS[below]) / np.log(KNOTS[below + 1] / KNOTS[below])
+def test_between_rows_shifts_are_interpolated():
+    n = 30
+    parts = [_shifted(other).sizes.row(n)[0] for other in (19, 38)]
+    share = np.log(n / 19) / np.log(38 / 19)
     np.testing.assert_allclose(parts, [0.3 * (1 - share), 0.3 * share], rtol=1e-5)
+    only = Sizes.none(PLAIN.network, (13,))
+    only = eqx.tree_at(lambda s: s.rows[0], only, only.rows[0] + 2.0)
+    assert jnp.array_equal(only.row(70), only.rows[0])
+
+
+def test_more_sizes_keep_what_there_was():
+    old = _shifted(19)
+    new = old.with_sizes((13, 19, 27, 38, 55), trained=(27,), frozen=True)
+    for n in (5, 13, 19, 38, 60):
+        assert jnp.array_equal(new.sizes.row(n), old.sizes.row(n))
+    np.testing.assert_allclose(new.sizes.rows[2], old.sizes.row(27), rtol=1e-6)
+    with pytest.raises(ValueError, match="38"):
+        old.with_sizes((13, 19), frozen=True)
+    with pytest.raises(ValueError, match="trained"):
+        old.with_sizes(ATOMS, trained=(14,), frozen=True)
 
 
 def test_frozen_networks_train_their_sizes_only():
     network = sum(x.size for x in jax.tree.leaves(PLAIN.network))
-    table = FRESH.sizes.table.size
-    assert table == len(KNOTS) * (6 + 9)
-    assert count(FRESH) == table
-    assert count(PLAIN.with_sizes(frozen=False)) == network + table
+    row = 6 + 9
+    assert count(FRESH) == 3 * row
+    assert count(PLAIN.with_sizes(ATOMS, frozen=False)) == network + 3 * row
     assert count(PLAIN) == network
-    assert jnp.array_equal(
-        flatten(_shifted(2)).reshape(len(KNOTS), -1)[2], jnp.full(15, 0.3)
-    )
+    shifted = _shifted(19)
+    np.testing.assert_allclose(flatten(shifted).reshape(3, row)[1], 0.3, rtol=1e-6)
+    one = shifted.with_sizes(ATOMS, trained=(19,), frozen=True)
+    np.testing.assert_allclose(flatten(one), jnp.full(row, 0.3), rtol=1e-6)
+
+
+def test_settings_train_the_rows_of_their_tasks():
+    settings = {"trains": "sizes", "hidden": (6, 5)}
+    config = TrainingConfig.for_tasks(("lj19",), sizes=ATOMS, **settings)
+    prepared = config.prepared(FRESH)
+    assert prepared.sizes.atoms == ATOMS and prepared.sizes.trained == (19,)
+    alone = TrainingConfig.for_tasks(("lj19", "lj13"), **settings)
+    assert alone.optimizer().sizes.atoms == (13, 19)
+    with pytest.raises(ValueError, match="38"):
+        alone.prepared(FRESH)
+    with pytest.raises(ValueError, match="trains"):
+        TrainingConfig.for_tasks(("lj19",), hidden=(6, 5)).prepared(FRESH)
+    with pytest.raises(ValueError, match="19"):
+        TrainingConfig.for_tasks(("lj19",), sizes=(13,), **settings).optimizer()
+
+
+@pytest.mark.parametrize("atoms", [(), (19, 13), (0, 13), (13, 13)])
+def test_rows_belong_to_rising_numbers_of_atoms(atoms):
+    rows = (FRESH.sizes.rows[0],) * len(atoms)
+    with pytest.raises(ValueError, match="atoms"):
+        Sizes(rows, atoms, ())
+    with pytest.raises(ValueError, match="atoms"):
+        Sizes(rows[1:], (13, 19, 38), ())
 
 
 def test_frozen_without_sizes_is_refused():

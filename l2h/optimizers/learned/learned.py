@@ -124,21 +124,45 @@ class Learned(AbstractOptimizer[Any]):
         moved = self.features.arrange(self.head(outputs, reading.basis), x.shape)
         return x + moved * potential.scale.length.astype(x.dtype), memory
 
-    def with_sizes(self, *, frozen: bool) -> "Learned":
-        """Return this optimizer with shifts for every size, zero if it had none.
+    def with_sizes(
+        self, atoms: Sequence[int], *, trained: Sequence[int] | None = None, frozen: bool
+    ) -> "Learned":
+        """Return this optimizer with shifts for these numbers of atoms.
 
         Arguments:
-            frozen: whether meta-training shall change them only.
+            atoms: all that are to have shifts of their own; new ones are interpolated
+                between those that there are, zero if there are none.
+            trained: those whose shifts meta-training changes; None for all.
+            frozen: whether it keeps the network.
+
+        Raises:
+            ValueError: if this optimizer has shifts for other numbers of atoms, which would
+                be lost, or `trained` names others.
         """
-        sizes = Sizes.none(self.network) if self.sizes is None else self.sizes
+        sizes = Sizes.none(self.network, atoms)
+        if self.sizes is not None:
+            if lost := sorted(set(self.sizes.atoms) - set(atoms)):
+                raise ValueError(
+                    f"atoms: {list(atoms)} given, but there are shifts for {lost} already; "
+                    "name these as well."
+                )
+            rows = tuple(self.sizes.row(n) for n in sizes.atoms)
+            sizes = Sizes(rows, sizes.atoms, sizes.atoms)
+        if trained is not None:
+            sizes = Sizes(sizes.rows, sizes.atoms, tuple(sorted(set(trained))))
         return Learned(self.features, self.network, self.head, sizes, frozen)
 
     def coordinates(self) -> PyTree:
-        parts = [] if self.frozen else ["network"]
-        parts += [] if self.sizes is None else ["sizes"]
+        names, values = [], []
+        if not self.frozen:
+            names.append("network")
+            values.append(jax.tree.map(lambda _: "real", self.network))
+        if self.sizes is not None:
+            names.append("sizes")
+            values.append(self.sizes.coordinates())
         return eqx.tree_at(
-            lambda tree: [getattr(tree, part) for part in parts],
+            lambda tree: [getattr(tree, name) for name in names],
             untrained(self),
-            [jax.tree.map(lambda _: "real", getattr(self, part)) for part in parts],
+            values,
             is_leaf=lambda leaf: leaf is None,
         )

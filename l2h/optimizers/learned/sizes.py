@@ -1,48 +1,87 @@
 """What one network does differently for clusters of different size."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
+from ..base import untrained
 from .network import Network
-
-# Between about 10 and 100 atoms, a sixth of an octave apart: close enough that two sizes a
-# quarter apart, as 31 and 38, share no row.
-KNOTS = 2.0 ** np.linspace(10 / 3, 20 / 3, 21)
 
 
 class Sizes(eqx.Module):
     """Shifts of a network's first and last biases, a function of the number of atoms.
 
-    A table holds one row for each knot; between knots, rows are interpolated linearly in
-    the logarithm of the number of atoms, beyond them the last row counts. Sizes can then
-    be trained, on a network that is kept, without unlearning each other's tricks.
+    There is one row for each of some numbers of atoms; between them, rows are interpolated
+    linearly in the logarithm of the number of atoms, beyond them the outermost counts. A
+    size can then be trained, on a network that is kept, without unlearning what others do.
+
+    Arguments:
+        rows: shifts of the first biases, then of the last, for each of `atoms`.
+        atoms: numbers of atoms that have a row, in rising order; static.
+        trained: those whose rows meta-training changes; static. A row without any influence
+            on the losses would be changed at random.
+
+    Raises:
+        ValueError: if `atoms` are not positive and rising, there is not one row for each,
+            or `trained` names others.
     """
 
-    table: Float[Array, "k _"]
+    rows: tuple[Float[Array, " s"], ...]
+    atoms: tuple[int, ...] = eqx.field(static=True)
+    trained: tuple[int, ...] = eqx.field(static=True)
+
+    def __check_init__(self) -> None:
+        rising = all(a < b for a, b in zip((0, *self.atoms), self.atoms, strict=False))
+        if not self.atoms or not rising or len(self.rows) != len(self.atoms):
+            raise ValueError(
+                f"atoms: {self.atoms} with {len(self.rows)} rows given; give positive "
+                "numbers in rising order, and a row for each."
+            )
+        if unknown := sorted(set(self.trained) - set(self.atoms)):
+            raise ValueError(
+                f"trained: {unknown} have no rows; choose from {list(self.atoms)}."
+            )
 
     @staticmethod
-    def none(network: Network) -> "Sizes":
-        """Return a table of zeros, which changes nothing.
+    def none(network: Network, atoms: Sequence[int]) -> "Sizes":
+        """Return rows of zeros, which change nothing, all of them trained.
 
         Arguments:
             network: whose biases are to be shifted.
+            atoms: numbers of atoms that get a row, in any order.
         """
         first, last = network.biases[0], network.biases[-1]
-        return Sizes(jnp.zeros((len(KNOTS), first.size + last.size), first.dtype))
+        zero = jnp.zeros(first.size + last.size, first.dtype)
+        known = tuple(sorted(set(atoms)))
+        return Sizes((zero,) * len(known), known, known)
+
+    def row(self, n: int) -> Float[Array, " s"]:
+        """Return the shifts for `n` atoms."""
+        logs = np.log(self.atoms)
+        hats = [np.interp(np.log(n), logs, row) for row in np.eye(len(logs))]
+        weights = jnp.asarray(hats, self.rows[0].dtype)
+        return jnp.sum(weights[:, None] * jnp.stack(self.rows), axis=0)
 
     def shifted(self, network: Network, n: int) -> Network:
         """Return the network for `n` atoms."""
-        logs = np.log(KNOTS)
-        hats = [np.interp(np.log(n), logs, row) for row in np.eye(len(KNOTS))]
-        row = jnp.sum(jnp.asarray(hats, self.table.dtype)[:, None] * self.table, axis=0)
-        first, last = network.biases[0], network.biases[-1]
+        row, first, last = self.row(n), network.biases[0], network.biases[-1]
         biases: Any = (
             first + row[: first.size].astype(first.dtype),
             *network.biases[1:-1],
             last + row[first.size :].astype(last.dtype),
         )
         return eqx.tree_at(lambda net: net.biases, network, biases)
+
+    def coordinates(self) -> PyTree:
+        """Declare the rows that are trained, as optimizers do."""
+        kinds = tuple("real" if n in self.trained else None for n in self.atoms)
+        return eqx.tree_at(
+            lambda tree: tree.rows,
+            untrained(self),
+            kinds,
+            is_leaf=lambda leaf: leaf is None,
+        )
