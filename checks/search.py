@@ -15,7 +15,7 @@ from .base import Context, Row, check, close, large
 
 WALKERS = 64
 # Steps of each walk, by number of atoms. 38 has two funnels, of which plain searches enter
-# the wrong one; the minimum of 30 is among those that compression hides (docs/baselines.md).
+# the wrong one; compression hides the minimum of 30 (docs/baselines.md).
 QUICK = {5: 500, 13: 500}
 SIZES = {n: 4000 for n in range(5, 30)} | {30: 40_000, 38: 8000}
 SOURCE = "l2h/data/lennard_jones_minima.csv, see group minima"
