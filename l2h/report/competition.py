@@ -92,7 +92,8 @@ def _finite(row: dict[str, Any]) -> dict[str, Any]:
 def competition_table(scores: Sequence[Sequence[Score]]) -> str:
     """Return the closing table as plain text, with all that must not be overlooked."""
     lines = []
-    width = max(len(score.optimizer) for group in scores for score in group)
+    shown_as = labels([score.optimizer for group in scores for score in group])
+    width = max(map(len, shown_as.values()))
     for group in scores:
         task, reference = group[0].task, group[0].reference
         if lines:
@@ -118,13 +119,28 @@ def competition_table(scores: Sequence[Sequence[Score]]) -> str:
             rate, first = f"{score.success:.1%}", f"{score.to_first_hit:,.0f}"
             milliseconds = 1e3 * row["seconds_to_first_hit"]
             time = f"{milliseconds:,.3g}" if math.isfinite(milliseconds) else "no hit"
+            who = shown_as[score.optimizer]
             lines.append(
-                f"{score.optimizer:{width}} {rate:>24} {first:>30} {shown:>30} {time:>10} "
+                f"{who:{width}} {rate:>24} {first:>30} {shown:>30} {time:>10} "
                 f"{row['mean']:12.4f} {row['lowest']:12.4f} {row['minima']:6d}"
             )
         for score in group:
             lines += _remarks(score)
     return "\n".join(lines)
+
+
+def labels(names: Sequence[str]) -> dict[str, str]:
+    """Return how optimizers are shown: by name, a file of weights by its run folder.
+
+    Arguments:
+        names: as on the command line; where two would look the same, all stay as they are.
+    """
+    short = {}
+    for name in names:
+        file, at, steps = name.partition(".eqx")
+        folder = Path(file).parent.name
+        short[name] = f"{folder}{steps}" if at and folder else name
+    return short if len(set(short.values())) == len(short) else {n: n for n in names}
 
 
 def _remarks(score: Score) -> list[str]:
@@ -172,6 +188,9 @@ def competition_picture(path: Path, group: Sequence[Score]) -> None:
     _draw_costs(costs, group, colours)
     _draw_finals(finals, group, colours)
     _draw_descent(descent, group, colours, styles)
+    shown_as = labels(names)
+    for axes in (costs, finals):
+        axes.set_yticks(range(len(group)), [shown_as[name] for name in names])
     for axes in (curves, costs, finals, descent):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.92", linewidth=0.8)
@@ -189,9 +208,12 @@ def competition_picture(path: Path, group: Sequence[Score]) -> None:
         fontsize=13,
     )
     # Below the panels, so that it hides no curve.
-    handles, labels = curves.get_legend_handles_labels()
     figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(len(labels), 5), fontsize=9
+        curves.get_lines(),
+        shown_as.values(),
+        loc="outside lower center",
+        ncols=min(len(names), 5),
+        fontsize=9,
     )
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
@@ -222,12 +244,13 @@ def _draw_curves(
             color=colours[name],
             linestyle=styles[name],
             linewidth=2,
-            label=name,
         )
     axes.set_xlim(begin, end)
 
 
 def _draw_costs(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     axes.set(
         title="Evaluations per hit, stopping at the first (95 %)",
         xlabel="evaluations, failed starts and quenches included",
@@ -250,9 +273,14 @@ def _draw_costs(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]
             ha="center",
             fontsize=9,
         )
-    axes.set_yticks(range(len(group)), [score.optimizer for score in group])
     axes.set_ylim(len(group) - 0.5, -0.7)
     axes.margins(x=0.18)
+    # Within a decade or two, powers of ten alone say too little, all digits too much.
+    low, high = axes.get_xlim()
+    digits = (1, 2, 5) if high / low < 100 else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=digits))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_finals(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]) -> None:
@@ -293,7 +321,6 @@ def _draw_finals(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str
         textcoords="offset points",
         fontsize=9,
     )
-    axes.set_yticks(range(len(group)), [score.optimizer for score in group])
     axes.set_ylim(len(group) - 0.5, -0.8)
 
 
@@ -304,7 +331,7 @@ def _draw_descent(
     styles: Mapping[str, str],
 ) -> None:
     axes.set(
-        title="Lowest energy so far along the first attempt (median, quartiles)",
+        title="Lowest energy so far, first attempt (median, quartiles)",
         xlabel="evaluations",
         ylabel="energy",
         xscale="log",

@@ -28,7 +28,7 @@ from l2h.evaluation import (
 )
 from l2h.meta import draw_starts
 from l2h.optimizers import Adam, GradientDescent
-from l2h.report.competition import competition_table, write_competition
+from l2h.report.competition import competition_table, labels, write_competition
 from l2h.rollout import rollout
 
 TASK = tasks.get("lj5")
@@ -383,3 +383,11 @@ def test_wrong_walkers_and_steps_are_refused():
 def test_random_clusters_are_all_different():
     both = np.stack([random_cluster(seed, 8) for seed in range(5)])
     assert len(distinct(TASK, np.zeros(5), both)) == 5
+
+
+def test_files_of_weights_are_shown_by_their_folders():
+    names = ["adam", "lj13@50", "runs/a/best.eqx", "/x/b/best.eqx@250", "best.eqx"]
+    assert list(labels(names).values()) == ["adam", "lj13@50", "a", "b@250", "best.eqx"]
+    # Two that would look the same stay as they are.
+    names = ["x/a/best.eqx", "y/a/best.eqx"]
+    assert labels(names) == dict(zip(names, names, strict=True))
