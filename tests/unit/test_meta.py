@@ -178,18 +178,18 @@ def test_alike_tasks_share_a_program_and_keep_their_places():
     state = together.strategy.init(LEARNED, 1)
     found, _ = _losses(together, state)
     update = jax.random.fold_in(Domain.TRAIN.key(1), 0)
+
+    @eqx.filter_jit
+    def alone(theta, potential, start):
+        key = jax.random.key(0)  # a learned optimizer draws nothing
+        optimizer = assemble(LEARNED, theta)
+        return objective.loss(optimizer, potential, start, jnp.asarray(4), key=key)[0]
+
     for i, task in enumerate(tasks):
         starts = draw_starts(task, 2, jax.random.fold_in(update, i), jnp.dtype("float32"))
-        key = jax.random.key(0)  # a learned optimizer draws nothing
         for member, theta in enumerate(together.strategy.ask(state)):
             for copy in range(2):
-                loss, _ = objective.loss(
-                    assemble(LEARNED, theta),
-                    task.potential,
-                    starts[copy],
-                    jnp.asarray(4),
-                    key=key,
-                )
+                loss = alone(theta, task.potential, starts[copy])
                 assert found[member, i, copy] == pytest.approx(float(loss), rel=1e-3)
 
 
