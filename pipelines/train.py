@@ -89,12 +89,13 @@ def main(
     else:
         chosen = TrainingConfig.choose(tasks, config, settings)
         chosen = chosen if memory is None else chosen.within(memory)
+        begin = weights.load(chosen.warm_start) if chosen.warm_start else None
+        chosen = chosen if begin is None else chosen.starting_from(begin)
         trainer = check(chosen, minutes, devices)  # before anything is written
-        begin = chosen.warm_start and weights.load(chosen.warm_start)
         run = RunFolder(folder or RunFolder.fresh(chosen))
         if together.index() == 0:
             run = RunFolder.create(run.path, chosen)
-            if begin:
+            if begin is not None:
                 run.save_start(chosen.prepared(begin))
     if together.index() == 0:
         needed = trainer.memory(count(chosen.optimizer())) / 2**20

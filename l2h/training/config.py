@@ -50,8 +50,8 @@ class TrainingConfig:
     trains: Literal["network", "all", "sizes"] = "network"
     """The network; the network and its shifts for each number of atoms; the shifts only."""
     sizes: tuple[int, ...] = ()
-    """Numbers of atoms with shifts of their own, if shifts are trained; those of the tasks
-    if none is named. Only the tasks' own are trained."""
+    """Numbers of atoms with shifts of their own; if shifts are trained and none is named,
+    those of the tasks. Only the tasks' own are trained."""
     strategy: Literal["normalized-es", "es", "esmc", "ga"] = "normalized-es"
     """How the population is perturbed and what is learned from its losses."""
     updates: int = 250
@@ -268,28 +268,34 @@ class TrainingConfig:
             )
         )
 
+    def starting_from(self, optimizer: Learned) -> "TrainingConfig":
+        """Return these settings with room for all shifts of the weights to begin with."""
+        if self.sizes or optimizer.sizes is None:
+            return self
+        own = {task.n for task in self.problems()} if self.trains != "network" else set()
+        return dataclasses.replace(
+            self, sizes=tuple(sorted(own.union(optimizer.sizes.atoms)))
+        )
+
     def prepared(self, optimizer: Learned) -> Learned:
         """Return an optimizer as these settings train it.
 
         Raises:
-            ValueError: if it has shifts for numbers of atoms that `sizes` does not name.
+            ValueError: if `sizes` does not name all numbers of atoms that it has shifts
+                for, or that are to be trained.
         """
-        own = sorted({task.n for task in self.problems()})
+        own = () if self.trains == "network" else {task.n for task in self.problems()}
         has = () if optimizer.sizes is None else optimizer.sizes.atoms
-        sizes = () if self.trains == "network" else self.sizes or tuple(own)
-        if lost := sorted(set(has) - set(sizes)):
+        sizes = self.sizes or tuple(own)
+        if missing := sorted(set(own).union(has) - set(sizes)):
             raise ValueError(
-                f"sizes: {list(sizes)} given, but the weights to begin with have shifts "
-                f"for {lost}; set trains to sizes or all, and name these in sizes as well."
+                f"sizes: {list(sizes)} given, but there are, or are to be trained, shifts "
+                f"for {missing}; name these in sizes as well."
             )
         if not sizes:
             return optimizer
-        if unknown := sorted(set(own) - set(sizes)):
-            raise ValueError(
-                f"sizes: {list(sizes)} given, but tasks have {unknown} atoms; name these "
-                "as well."
-            )
-        return optimizer.with_sizes(sizes, trained=own, frozen=self.trains == "sizes")
+        frozen = self.trains == "sizes"
+        return optimizer.with_sizes(sizes, trained=tuple(own), frozen=frozen)
 
     def meta_strategy(self) -> AbstractMetaStrategy:
         """Return the meta-strategy."""

@@ -94,10 +94,24 @@ def test_settings_train_the_rows_of_their_tasks():
     assert alone.optimizer().sizes.atoms == (13, 19)
     with pytest.raises(ValueError, match="38"):
         alone.prepared(FRESH)
-    with pytest.raises(ValueError, match="trains"):
-        TrainingConfig.for_tasks(("lj19",), hidden=(6, 5)).prepared(FRESH)
     with pytest.raises(ValueError, match="19"):
         TrainingConfig.for_tasks(("lj19",), sizes=(13,), **settings).optimizer()
+
+
+@pytest.mark.parametrize(
+    ("trains", "rows", "trained"),
+    [("network", ATOMS, ()), ("all", (*ATOMS, 55), (55,)), ("sizes", (*ATOMS, 55), (55,))],
+)
+def test_settings_make_room_for_the_shifts_they_start_from(trains, rows, trained):
+    config = TrainingConfig.for_tasks(("lj55",), trains=trains, hidden=(6, 5))
+    assert config.starting_from(PLAIN) == config
+    roomy = config.starting_from(FRESH)
+    assert roomy.sizes == rows
+    prepared, template = roomy.prepared(FRESH), roomy.optimizer()
+    assert prepared.sizes.atoms == rows and prepared.sizes.trained == trained
+    assert jax.tree.structure(prepared) == jax.tree.structure(template)
+    network = sum(x.size for x in jax.tree.leaves(PLAIN.network))
+    assert count(prepared) == network * (trains != "sizes") + 15 * len(trained)
 
 
 @pytest.mark.parametrize("atoms", [(), (19, 13), (0, 13), (13, 13)])
