@@ -302,7 +302,9 @@ def test_members_are_rederived_one_by_one(strategy):
         members = ask(strategy, where)
         assert members.shape == (strategy.population, 4)
         for i in (0, 1, PAIRS, strategy.population - 1):
-            np.testing.assert_array_equal(one(where, jnp.asarray(i)), members[i])
+            # Programs may round the sum of centre and noise in their last bit.
+            alone = one(where, jnp.asarray(i))
+            np.testing.assert_allclose(alone, members[i], rtol=3e-7, atol=1e-7)
 
 
 @descents
