@@ -9,16 +9,22 @@ from collections.abc import Callable
 import tyro
 
 
-def command(main: Callable[..., None]) -> None:
-    """Run a program as the command line asks; wrong input ends in words."""
+def command(
+    main: Callable[..., None], kept: str = "the same command goes on from here"
+) -> None:
+    """Run a program as the command line asks; wrong input ends in words.
+
+    Arguments:
+        main: the program; an interruption that it raises itself may say more.
+        kept: what is said of other interruptions.
+    """
     try:
         tyro.cli(main)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interruption:
-        how = str(interruption) or "the same command goes on from here"
-        print(f"\ninterrupted; {how}", file=sys.stderr)
+        print(f"\ninterrupted; {str(interruption) or kept}", file=sys.stderr)
         sys.exit(130)
 
 

@@ -38,9 +38,9 @@ def grids() -> dict[str, dict[str, AbstractOptimizer]]:
 
 
 def candidates(kind: str, task: str) -> dict[str, AbstractOptimizer]:
-    """Return the grid of a kind and, if it was tuned on the task, what was best there."""
-    grid = grids()[kind]
-    if kind in stored()["tuned"].get(task, {}):
+    """Return the grid of a kind and, if tuning on the task found better, that as well."""
+    grid, found = grids()[kind], stored()["tuned"].get(task, {}).get(kind)
+    if found is not None and found["best"]["name"] not in grid:
         grid["tuned"] = tuned(kind, task)
     return grid
 

@@ -268,14 +268,18 @@ class TrainingConfig:
             )
         )
 
+    @property
+    def _shifted(self) -> set[int]:
+        """Numbers of atoms whose shifts are trained."""
+        trained = self.problems() if self.trains != "network" else ()
+        return {task.n for task in trained}
+
     def starting_from(self, optimizer: Learned) -> "TrainingConfig":
         """Return these settings with room for all shifts of the weights to begin with."""
         if self.sizes or optimizer.sizes is None:
             return self
-        own = {task.n for task in self.problems()} if self.trains != "network" else set()
-        return dataclasses.replace(
-            self, sizes=tuple(sorted(own.union(optimizer.sizes.atoms)))
-        )
+        room = self._shifted.union(optimizer.sizes.atoms)
+        return dataclasses.replace(self, sizes=tuple(sorted(room)))
 
     def prepared(self, optimizer: Learned) -> Learned:
         """Return an optimizer as these settings train it.
@@ -284,10 +288,10 @@ class TrainingConfig:
             ValueError: if `sizes` does not name all numbers of atoms that it has shifts
                 for, or that are to be trained.
         """
-        own = () if self.trains == "network" else {task.n for task in self.problems()}
+        own = self._shifted
         has = () if optimizer.sizes is None else optimizer.sizes.atoms
         sizes = self.sizes or tuple(own)
-        if missing := sorted(set(own).union(has) - set(sizes)):
+        if missing := sorted(own.union(has) - set(sizes)):
             raise ValueError(
                 f"sizes: {list(sizes)} given, but there are, or are to be trained, shifts "
                 f"for {missing}; name these in sizes as well."
