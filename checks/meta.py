@@ -11,7 +11,7 @@ import numpy as np
 from jax.tree_util import Partial
 from scipy.stats import norm
 
-from l2h.meta import ES, ESMC, GA, NormalizedES, flatten
+from l2h.meta import ES, ESMC, GA, NormalizedES, ravel
 from l2h.meta.antithetic import AbstractAntithetic
 from l2h.optimizers import Adam
 
@@ -25,7 +25,7 @@ SIGMAS = 6.0
 def estimates(
     strategy: AbstractAntithetic, losses: Callable[[jax.Array], jax.Array]
 ) -> np.ndarray:
-    """Return sigma times the estimate at theta = 0, for independent seeds.
+    """Return sigma times the estimate at params = 0, for independent seeds.
 
     Arguments:
         strategy: the estimator.
@@ -43,7 +43,7 @@ def estimate(
     """Return sigma times one estimate; compiled once for each kind of loss."""
     state = strategy.init(Adam(), 0)
     centred = eqx.tree_at(
-        lambda s: (s.theta, s.seed), state, (jnp.zeros_like(state.theta), seed)
+        lambda s: (s.params, s.seed), state, (jnp.zeros_like(state.params), seed)
     )
     found = losses(strategy.ask(centred))[:, :, None]
     return strategy.gradient(centred, found)[0] * SIGMA
@@ -66,7 +66,7 @@ def unit(values: list[float]) -> np.ndarray:
 
 def targets() -> tuple[np.ndarray, np.ndarray]:
     """Return two orthogonal unit vectors in the space of trainable leaves."""
-    size = int(flatten(Adam()).size)
+    size = int(ravel(Adam()).size)
     first = unit([1.0, -2.0, 0.5, 1.5, 0.7][:size])
     other = np.roll(first, 1)
     return first, unit(list(other - (other @ first) * first))
@@ -74,7 +74,7 @@ def targets() -> tuple[np.ndarray, np.ndarray]:
 
 @check("meta")
 def quadratic(context: Context) -> Iterator[Row]:
-    # |theta + a|^2 / 2 has the antithetic difference 2 sigma z.a; divided by its root mean
+    # |params + a|^2 / 2 has the antithetic difference 2 sigma z.a; divided by its root mean
     # square, its mean product with z is the unit vector along a.
     first, across = targets()
 
@@ -164,7 +164,7 @@ def elites(context: Context) -> Iterator[Row]:
         def body(state: Any, _: None) -> tuple[Any, jax.Array]:
             losses = valley(strategy.ask(state))[:, None, None]
             after, _ = strategy.tell(state, losses)
-            return after, valley(after.theta)
+            return after, valley(after.params)
 
         return jax.lax.scan(body, state, length=200)[1]
 

@@ -49,7 +49,7 @@ def known() -> str:
     shown = ", ".join(shown for _, shown, _ in REGISTRY.values())
     return (
         f"{shown}; {TUNED}; bundled weights: {bundled}; the path of a "
-        "run's best.eqx; each with @STEPS for attempts of so many steps"
+        "run's best.l2h; each with @STEPS for attempts of so many steps"
     )
 
 
@@ -82,12 +82,12 @@ def contestant(name: str) -> Contestant:
         if kind not in grids():
             raise ValueError(f"optimizer: {name!r} is unknown; write {TUNED}.")
         return Contestant(name, tuned(kind, task), steps)
-    if who in weights.names() or who.endswith(".eqx"):
+    if who in weights.names() or who.endswith(".l2h"):
         try:
             return Contestant(name, weights.load(who), steps)
         except OSError as error:
             raise ValueError(
-                f"optimizer: {who} cannot be read ({error}); give a run's best.eqx."
+                f"optimizer: {who} cannot be read ({error}); give a run's best.l2h."
             ) from error
     raise ValueError(f"optimizer: {name!r} is unknown; known are {known()}.")
 

@@ -2,7 +2,7 @@
 
 nox -s evaluate -- lj13 --optimizers adam,lbfgs,lj13@50 --budget 1000
 nox -s evaluate -- lj38 --optimizers bh-strong,lj38@250 --budget 20000 --stop-at-hit
-nox -s evaluate -- Au38 --optimizers bh-plain,runs/au38/best.eqx --starts 50 --budget 50000
+nox -s evaluate -- Au38 --optimizers bh-plain,runs/au38/best.l2h --starts 50 --budget 50000
 
 The same command again goes on where it was interrupted, or shows the results once more.
 """

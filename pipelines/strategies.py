@@ -174,16 +174,16 @@ def _examine(config: Any, folder: Any, starts: int) -> dict[str, Any]:
     from l2h.domains import Domain
     from l2h.evaluation import Interval, evaluate
     from l2h.io import write_atomically
-    from l2h.meta import Course, draw_starts
+    from l2h.meta import TrainState, draw_starts
 
     path = folder.path / f"success-{starts}.json"
     if not path.exists():
         (task,), key = config.problems(), Domain.TEST.key(config.seed)
         held_out = draw_starts(task, starts, key, config.dtype)
         first = config.meta_strategy().init(config.optimizer(), config.seed)
-        course = folder.load_checkpoint(Course.begin(first))
+        train_state = folder.load_checkpoint(TrainState.begin(first))
         contestants = {
-            "success": course.candidate,
+            "success": train_state.candidate,
             "best": folder.best_optimizer(config),
         }
         found = {

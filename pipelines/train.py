@@ -46,7 +46,7 @@ def main(
         tasks: A family or names of tasks, joined by commas; lj13 if nothing else is said.
         config: A TOML file of settings, such as a run's config.toml.
         strategy: How the weights are searched.
-        warm_start: Trained weights to begin with: a bundled name, or a run's best.eqx.
+        warm_start: Trained weights to begin with: a bundled name, or a run's best.l2h.
         updates: Length of the schedule, in meta-updates.
         minutes: Stop after this time at the latest; go on later with --resume.
         seed: Determines weights, noise and all starts.
@@ -120,14 +120,14 @@ def _train(
     from l2h.report import Progress, table, write_results
     from l2h.training import assess, train
 
-    course = train(config, run, minutes=minutes, devices=devices)
+    train_state = train(config, run, minutes=minutes, devices=devices)
     if together.index() > 0:
-        for _ in course:
+        for _ in train_state:
             pass
         together.finish()
         return
     progress = Progress(config.updates, len(run.rows()))
-    for _ in progress.follow(course):
+    for _ in progress.follow(train_state):
         pass
     together.finish()
     rows = run.rows()

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..domains import Domain
-from ..meta import Cosine, NormalizedES, Objective, Trainer, assemble, draw_starts, flatten
+from ..meta import Cosine, NormalizedES, Objective, Trainer, draw_starts, ravel, unravel
 from ..optimizers import AbstractOptimizer, Adam, BasinHopping, Fire
 from ..tasks import Task
 from .outcomes import Outcomes, evaluate
@@ -103,7 +103,7 @@ class Candidate:
         runs = self.held_out.found[np.isfinite(self.held_out.found)]
         return {
             "name": self.name,
-            "hyperparameters": np.asarray(flatten(self.optimizer), np.float64).tolist(),
+            "hyperparameters": np.asarray(ravel(self.optimizer), np.float64).tolist(),
             "validation_mean": mean(self.validation),
             "held_out_mean": mean(self.held_out),
             "held_out_error": float(np.std(runs, ddof=1) / np.sqrt(len(runs))),
@@ -230,8 +230,8 @@ def tuned(kind: str, task: str) -> AbstractOptimizer:
             f"{', '.join(known)}. Make them with pipelines/tune.py."
         )
     template = next(iter(grids()[kind].values()))
-    theta = jnp.asarray(found["best"]["hyperparameters"], flatten(template).dtype)
-    return assemble(template, theta)
+    params = jnp.asarray(found["best"]["hyperparameters"], ravel(template).dtype)
+    return unravel(template, params)
 
 
 @cache

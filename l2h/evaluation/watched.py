@@ -66,5 +66,5 @@ class Watched(AbstractOptimizer[WatchedMemory]):
             (state.memory.first == 0) & hit, state.evaluations, state.memory.first
         )
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         return untrained(self)

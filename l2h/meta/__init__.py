@@ -1,12 +1,12 @@
 """Meta-training: strategies, objective, and one pure update."""
 
 from .base import AbstractMetaStrategy as AbstractMetaStrategy, MetaState as MetaState
-from .coordinates import assemble as assemble, count as count, flatten as flatten
-from .course import Course as Course
 from .es import ES as ES
 from .esmc import ESMC as ESMC
 from .ga import GA as GA
 from .normalized_es import NormalizedES as NormalizedES
 from .objective import Objective as Objective
+from .params import count as count, ravel as ravel, unravel as unravel
 from .schedule import Cosine as Cosine
 from .train import Trainer as Trainer, draw_starts as draw_starts
+from .train_state import TrainState as TrainState

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from ..optimizers import AbstractOptimizer
 from .base import AbstractMetaStrategy, MetaState, alignment, effective_number, repair
-from .coordinates import flatten
+from .params import ravel
 from .schedule import Cosine
 
 
@@ -26,8 +26,8 @@ class Memory(eqx.Module):
 class AbstractAntithetic(AbstractMetaStrategy):
     r"""Descends along an estimate of the meta-gradient from antithetic pairs.
 
-    Member i < m is theta + sigma z_i and member m + i is theta - sigma z_i; member 2m, if
-    there is one, is theta itself. A concrete strategy says with which weight w_i each
+    Member i < m is params + sigma z_i and member m + i is params - sigma z_i; member 2m, if
+    there is one, is params itself. A concrete strategy says with which weight w_i each
     direction enters the estimate
 
     \[ g = \frac{1}{m\,\sigma} \sum_i w_i z_i, \qquad z_i \sim N(0, 1), \]
@@ -57,11 +57,11 @@ class AbstractAntithetic(AbstractMetaStrategy):
         """
 
     def init(self, optimizer: AbstractOptimizer, seed: int) -> MetaState:
-        theta = flatten(optimizer)
+        params = ravel(optimizer)
         return MetaState(
             template=optimizer,
-            theta=theta,
-            memory=Memory(self._adam().init(theta), jnp.zeros_like(theta)),
+            params=params,
+            memory=Memory(self._adam().init(params), jnp.zeros_like(params)),
             update=jnp.asarray(0, jnp.int32),
             seed=jnp.asarray(seed, jnp.uint32),
         )
@@ -69,19 +69,19 @@ class AbstractAntithetic(AbstractMetaStrategy):
     def direction(self, state: MetaState, pair: Int[Array, ""]) -> Float[Array, " p"]:
         """Return the unscaled perturbation z of a pair in the current update."""
         key = jax.random.fold_in(state.key, pair)
-        return jax.random.normal(key, state.theta.shape, state.theta.dtype)
+        return jax.random.normal(key, state.params.shape, state.params.dtype)
 
     def member(self, state: MetaState, index: Int[Array, ""]) -> Float[Array, " p"]:
-        dtype = state.theta.dtype
+        dtype = state.params.dtype
         sign = jnp.asarray([1, -1, 0], dtype)[index // self.pairs]
         shift = sign * self.sigma(state.update, dtype)
-        return state.theta + shift * self.direction(state, index % self.pairs)
+        return state.params + shift * self.direction(state, index % self.pairs)
 
     def gradient(
         self, state: MetaState, losses: Float[Array, "q t c"]
     ) -> tuple[Float[Array, " p"], dict[str, Float[Array, ""]]]:
         """Return the estimate of the meta-gradient, and its statistics."""
-        dtype = state.theta.dtype
+        dtype = state.params.dtype
         told, replaced = repair(losses.astype(dtype))
         weights, clipped = self.weights(told)
         noise = jax.vmap(lambda i: self.direction(state, i))(jnp.arange(self.pairs))
@@ -109,7 +109,7 @@ class AbstractAntithetic(AbstractMetaStrategy):
     def tell(
         self, state: MetaState, losses: Float[Array, "q t c"]
     ) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
-        dtype = state.theta.dtype
+        dtype = state.params.dtype
         estimate, info = self.gradient(state, losses)
         step: Any
         # optax mixes its integer count with floats, which strict promotion refuses.
@@ -118,7 +118,7 @@ class AbstractAntithetic(AbstractMetaStrategy):
         rate, sigma = (f(state.update, dtype) for f in (self.rate, self.sigma))
         following = MetaState(
             template=state.template,
-            theta=state.theta - rate * step,
+            params=state.params - rate * step,
             memory=Memory(adam, estimate),
             update=state.update + 1,
             seed=state.seed,

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, PyTree
 
 from ..domains import Domain
 from ..optimizers import AbstractOptimizer
-from .coordinates import assemble
+from .params import unravel
 
 
 class MetaState(eqx.Module):
@@ -18,7 +18,7 @@ class MetaState(eqx.Module):
 
     template: AbstractOptimizer
     """The optimizer as it was given; leaves that are not trained are taken from it."""
-    theta: Float[Array, " p"]
+    params: Float[Array, " p"]
     """Trainable leaves at the centre of the search, unconstrained: what training would
     hand out now."""
     memory: PyTree
@@ -31,7 +31,7 @@ class MetaState(eqx.Module):
     @property
     def optimizer(self) -> Any:
         """The optimizer at the centre."""
-        return assemble(self.template, self.theta)
+        return unravel(self.template, self.params)
 
     @property
     def key(self) -> PRNGKeyArray:

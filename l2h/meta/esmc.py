@@ -18,7 +18,7 @@ class ESMC(AbstractAntithetic):
     with the minimum taken for each task t and start c, before averaging: a member that
     explodes somewhere counts there as one that has not changed anything. Where the loss is
     linear this is half the estimate of `ES`; curvature makes it shorter.
-    The last member is theta itself.
+    The last member is params itself.
 
     Arguments:
         pairs: number m of antithetic pairs.

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Int
 from .._leaves import as_array, cast, concrete
 from ..optimizers import AbstractOptimizer
 from .base import AbstractMetaStrategy, MetaState, alignment, effective_number, repair
-from .coordinates import flatten
+from .params import ravel
 from .schedule import Cosine, schedule
 
 
@@ -77,11 +77,11 @@ class GA(AbstractMetaStrategy):
         return self.members
 
     def init(self, optimizer: AbstractOptimizer, seed: int) -> MetaState:
-        theta = flatten(optimizer)
+        params = ravel(optimizer)
         return MetaState(
             template=optimizer,
-            theta=theta,
-            memory=Genomes(jnp.tile(theta, (self.parents, 1)), jnp.zeros_like(theta)),
+            params=params,
+            memory=Genomes(jnp.tile(params, (self.parents, 1)), jnp.zeros_like(params)),
             update=jnp.asarray(0, jnp.int32),
             seed=jnp.asarray(seed, jnp.uint32),
         )
@@ -93,7 +93,7 @@ class GA(AbstractMetaStrategy):
         return jnp.where(index < self.elites, index.astype(drawn.dtype), drawn)
 
     def member(self, state: MetaState, index: Int[Array, ""]) -> Float[Array, " p"]:
-        dtype, shape = state.theta.dtype, state.theta.shape
+        dtype, shape = state.params.dtype, state.params.shape
         survivors = state.memory.survivors
         key = jax.random.fold_in(state.key, index)
         other, mask, noise = (jax.random.fold_in(key, i) for i in (1, 2, 3))
@@ -107,17 +107,17 @@ class GA(AbstractMetaStrategy):
     def tell(
         self, state: MetaState, losses: Float[Array, "q t c"]
     ) -> tuple[MetaState, dict[str, Float[Array, ""]]]:
-        dtype = state.theta.dtype
+        dtype = state.params.dtype
         told, replaced = repair(losses.astype(dtype))
         # Stable: of equals, the one that was there before stays.
         order = jnp.argsort(jnp.mean(told, axis=(1, 2)), stable=True)[: self.parents]
         survivors = self.ask(state)[order]
-        move = survivors[0] - state.theta
+        move = survivors[0] - state.params
         lineage = jax.vmap(lambda i: self.parent(state, i))(order)
         counts = jnp.sum(jax.nn.one_hot(lineage, self.parents, dtype=dtype), axis=0)
         following = MetaState(
             template=state.template,
-            theta=survivors[0],
+            params=survivors[0],
             memory=Genomes(survivors, move),
             update=state.update + 1,
             seed=state.seed,

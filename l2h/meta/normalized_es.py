@@ -25,7 +25,7 @@ class NormalizedES(AbstractAntithetic):
         sigma: standard deviation of the perturbations, a number or a schedule.
         rate: learning rate of Adam, a number or a schedule.
         clip: c, in root mean squares.
-        centre: whether theta itself becomes the last member, and losses above its own
+        centre: whether params itself becomes the last member, and losses above its own
             are not counted, as in `ESMC`.
 
     Raises:

@@ -17,8 +17,8 @@ from ..potentials import AbstractPotential
 from ..tasks import Task
 from . import processes
 from .base import AbstractMetaStrategy, MetaState
-from .coordinates import assemble
 from .objective import Objective
+from .params import unravel
 
 # Numbers held at once while a chunk is evaluated: per pair of atoms, per structure besides
 # (network, features), per weight of a member. Fitted to what XLA allocates on processors.
@@ -207,10 +207,10 @@ class Trainer(eqx.Module):
             )
 
             def one(
-                theta: Float[Array, " p"], start: Float[Array, "n d"], own: PRNGKeyArray
+                params: Float[Array, " p"], start: Float[Array, "n d"], own: PRNGKeyArray
             ):
                 return self.objective.loss(
-                    assemble(state.template, theta),
+                    unravel(state.template, params),
                     potential,
                     start,
                     request.horizon,

@@ -66,5 +66,5 @@ class Adam(AbstractOptimizer[optax.OptState]):
             update, memory = transform.update(seen.gradient, state.memory)
         return seen.positions + update, memory
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         return trained(self, rate="positive", b1="fraction", b2="fraction", eps="positive")

@@ -108,7 +108,7 @@ class AbstractOptimizer(eqx.Module, Generic[Memory]):
         """Return where to evaluate next, and what is remembered from now on."""
 
     @abstractmethod
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         """Declare what meta-training may change: a tree like `self` with, per array leaf,
         "real", "positive" (trained as a logarithm), "fraction" (as a logit) or None."""
 

@@ -206,7 +206,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         )
         return jnp.where(ended, trial, onward), memory
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         """Train the hop, the inner optimizer, and what else is positive and in use."""
         names = [
             name
@@ -216,7 +216,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         return eqx.tree_at(
             lambda o: [o.inner, o.hop, *(getattr(o, name) for name in names)],
             untrained(self),
-            [self.inner.coordinates(), self.hop.coordinates(), *["positive"] * len(names)],
+            [self.inner.trainable(), self.hop.trainable(), *["positive"] * len(names)],
             is_leaf=lambda leaf: leaf is None,
         )
 

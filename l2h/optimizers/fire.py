@@ -155,7 +155,7 @@ class Fire(AbstractOptimizer[FireMemory]):
             downhill=jnp.where(downhill, old.downhill + started.astype(jnp.int32), 0),
         )
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         names = ("dt", "dt_max", "grow")
         positive = names if self.longest is None else (*names, "longest")
         fractions = ("shrink", "mixing", "fade")

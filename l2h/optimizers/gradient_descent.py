@@ -40,5 +40,5 @@ class GradientDescent(AbstractOptimizer[None]):
         rate = cast(self, seen.positions.dtype).rate
         return seen.positions - rate * seen.gradient, None
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         return trained(self, rate="positive")

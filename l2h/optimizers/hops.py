@@ -42,7 +42,7 @@ class AbstractHop(eqx.Module):
         """
 
     @abstractmethod
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         """Declare what meta-training may change, as optimizers do."""
 
 
@@ -97,7 +97,7 @@ class Shake(AbstractHop):
         normal = noise[-1] if self.kind == "normal" else jsp.erfinv(noise[-1])
         return _resurface(potential, minimum, p.loose, moved, normal)
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         return trained(self, step="positive")
 
 
@@ -139,9 +139,9 @@ class Swaps(AbstractHop):
         swapped = x.at[first].set(x[second]).at[second].set(x[first])
         return jnp.where((draws[-1] < p.chance) & jnp.any(unlike), swapped, otherwise)
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         return eqx.tree_at(
-            lambda hop: hop.hop, trained(self, chance="fraction"), self.hop.coordinates()
+            lambda hop: hop.hop, trained(self, chance="fraction"), self.hop.trainable()
         )
 
 

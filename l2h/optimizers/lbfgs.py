@@ -151,7 +151,7 @@ class LBFGS(AbstractOptimizer[LBFGSMemory]):
         )
         return base + unit.length * step.reshape(base.shape), memory
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         return trained(self, longest="positive", rise="positive")
 
 

@@ -137,7 +137,7 @@ def labels(names: Sequence[str]) -> dict[str, str]:
     """
     short = {}
     for name in names:
-        file, at, steps = name.partition(".eqx")
+        file, at, steps = name.partition(".l2h")
         folder = Path(file).parent.name
         short[name] = f"{folder}{steps}" if at and folder else name
     return short if len(set(short.values())) == len(short) else {n: n for n in names}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..io import load, save, write_atomically
-from ..meta import Course
+from ..meta import TrainState
 from ..optimizers import AbstractOptimizer
 from .config import TrainingConfig
 
@@ -16,8 +16,8 @@ class RunFolder:
     """Files of one training run.
 
     `config.toml` (settings), `metrics.jsonl` (one row per update, no times, identical for
-    identical runs), `timings.jsonl` (when), `checkpoint.eqx` (where to go on), `best.eqx`
-    (weights that did best on validation starts), `start.eqx` (weights to begin with, if
+    identical runs), `timings.jsonl` (when), `checkpoint.l2h` (where to go on), `best.l2h`
+    (weights that did best on validation starts), `start.l2h` (weights to begin with, if
     they are not fresh ones).
 
     Every file but the two logs is replaced as a whole. A log may be ahead of the
@@ -29,9 +29,9 @@ class RunFolder:
         self.config = path / "config.toml"
         self.metrics = path / "metrics.jsonl"
         self.timings = path / "timings.jsonl"
-        self.checkpoint = path / "checkpoint.eqx"
-        self.best = path / "best.eqx"
-        self.start = path / "start.eqx"
+        self.checkpoint = path / "checkpoint.l2h"
+        self.best = path / "best.l2h"
+        self.start = path / "start.l2h"
 
     @staticmethod
     def create(path: Path, config: TrainingConfig) -> "RunFolder":
@@ -96,20 +96,20 @@ class RunFolder:
             return fresh
         return load(self.start, fresh)[0]
 
-    def save_checkpoint(self, course: Course) -> None:
+    def save_checkpoint(self, train_state: TrainState) -> None:
         """Replace the checkpoint."""
-        save(self.checkpoint, course, {"kind": "checkpoint"})
+        save(self.checkpoint, train_state, {"kind": "checkpoint"})
 
-    def load_checkpoint(self, like: Course) -> Course:
-        """Return the saved course; `like` if none was saved yet.
+    def load_checkpoint(self, like: TrainState) -> TrainState:
+        """Return the saved train_state; `like` if none was saved yet.
 
         Raises:
             ValueError: if the file is truncated, altered or of another run.
         """
         if not self.checkpoint.exists():
             return like
-        course, _ = load(self.checkpoint, like)
-        return course
+        train_state, _ = load(self.checkpoint, like)
+        return train_state
 
     def save_best(self, optimizer: AbstractOptimizer, card: dict[str, Any]) -> None:
         """Replace the best weights."""
@@ -124,7 +124,7 @@ class RunFolder:
         if self.best.exists():
             return load(self.best, config.optimizer())[0]
         first = config.meta_strategy().init(self.first_optimizer(config), config.seed)
-        return self.load_checkpoint(Course.begin(first)).candidate
+        return self.load_checkpoint(TrainState.begin(first)).candidate
 
     def append(self, log: Path, row: dict[str, Any]) -> None:
         """Add one row to a log."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..domains import Domain
 from ..evaluation import Outcomes, evaluate
-from ..meta import Course, Trainer, draw_starts, processes
+from ..meta import Trainer, TrainState, draw_starts, processes
 from ..optimizers import AbstractOptimizer
 from .config import TrainingConfig
 from .folder import RunFolder
@@ -78,18 +78,20 @@ def train(
     trainer = check(config, minutes, devices)
     writes = processes.index() == 0
     first = folder.first_optimizer(config) if writes else config.optimizer()
-    course = Course.begin(trainer.strategy.init(first, config.seed))
+    train_state = TrainState.begin(trainer.strategy.init(first, config.seed))
     evaluations = 0
     if writes:
-        course = folder.load_checkpoint(course)
-        folder.rewind(int(course.meta.update))
+        train_state = folder.load_checkpoint(train_state)
+        folder.rewind(int(train_state.meta.update))
         evaluations = max((row["evaluations"] for row in folder.rows()), default=0)
-    course = processes.from_first(course)
+    train_state = processes.from_first(train_state)
     started = time.monotonic()
 
-    while int(course.meta.update) < config.updates and not _exhausted(config, course):
-        meta, info = trainer(course.meta)
-        course = course.advance(meta, config.average)
+    while int(train_state.meta.update) < config.updates and not _exhausted(
+        config, train_state
+    ):
+        meta, info = trainer(train_state.meta)
+        train_state = train_state.advance(meta, config.average)
         number = int(meta.update)
         evaluations += trainer.evaluations(int(info["horizon"]))
         row: Row = {
@@ -100,15 +102,15 @@ def train(
         finished = number == config.updates
         if number % config.validate_every == 0 or finished:
             # The others wait: all must judge alike.
-            found = _validation(config, course.candidate) if writes else {}
+            found = _validation(config, train_state.candidate) if writes else {}
             scores = [
                 found.get(f"validation/{what}", 0.0) for what in ("success", "energy")
             ]
             success, energy = processes.from_first(np.asarray(scores, np.float32)).tolist()
-            course = course.judge(success, energy)
+            train_state = train_state.judge(success, energy)
             row |= found
-            if writes and int(course.stale) == 0:
-                folder.save_best(course.candidate, _card(config, row))
+            if writes and int(train_state.stale) == 0:
+                folder.save_best(train_state.candidate, _card(config, row))
         elapsed = time.monotonic() - started
         late = minutes is not None and elapsed > 60 * minutes
         late = bool(processes.from_first(np.asarray(late)))
@@ -120,17 +122,17 @@ def train(
                 number % config.checkpoint_every == 0
                 or finished
                 or late
-                or _exhausted(config, course)
+                or _exhausted(config, train_state)
             ):
-                folder.save_checkpoint(course)
+                folder.save_checkpoint(train_state)
         yield row
         if late:
             return
 
 
-def _exhausted(config: TrainingConfig, course: Course) -> bool:
+def _exhausted(config: TrainingConfig, train_state: TrainState) -> bool:
     """Whether patience with validations that bring nothing new has run out."""
-    return config.patience is not None and int(course.stale) >= config.patience
+    return config.patience is not None and int(train_state.stale) >= config.patience
 
 
 def _validation(config: TrainingConfig, optimizer: AbstractOptimizer) -> Row:

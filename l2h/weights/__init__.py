@@ -12,27 +12,27 @@ _FOLDER = resources.files(__name__)
 def names() -> tuple[str, ...]:
     """Return the names of the bundled optimizers."""
     files = (file.name for file in _FOLDER.iterdir())
-    return tuple(sorted(n.removesuffix(".eqx") for n in files if n.endswith(".eqx")))
+    return tuple(sorted(n.removesuffix(".l2h") for n in files if n.endswith(".l2h")))
 
 
 def load(name: str) -> Learned:
     """Return a bundled optimizer.
 
     Arguments:
-        name: one of `names()`, or the path of a run's `best.eqx`.
+        name: one of `names()`, or the path of a run's `best.l2h`.
 
     Raises:
         ValueError: if there is no such optimizer, or its file is damaged.
     """
-    if not name.endswith(".eqx"):
+    if not name.endswith(".l2h"):
         if name not in names():
             raise ValueError(
                 f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
-                "path of a run's best.eqx."
+                "path of a run's best.l2h."
             )
-        with resources.as_file(_FOLDER / f"{name}.eqx") as path:
+        with resources.as_file(_FOLDER / f"{name}.l2h") as path:
             return load(str(path))
     card = read_metadata(name)
     if card.get("kind") != "weights":
-        raise ValueError(f"name: {name} holds no weights; give a run's best.eqx.")
+        raise ValueError(f"name: {name} holds no weights; give a run's best.l2h.")
     return _load(name, TrainingConfig.parse(card["config"]).optimizer())[0]

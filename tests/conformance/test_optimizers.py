@@ -310,7 +310,7 @@ def test_default_preset_begins_downhill():
 def test_coordinates_match_the_module(name):
     optimizer = OPTIMIZERS[name]()
     # Raises where the trees differ.
-    kinds = jax.tree.structure(optimizer).flatten_up_to(optimizer.coordinates())
+    kinds = jax.tree.structure(optimizer).flatten_up_to(optimizer.trainable())
     named = [kind for kind in kinds if kind is not None]
     assert named and set(named) <= {"real", "positive", "fraction"}
 

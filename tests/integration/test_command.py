@@ -67,8 +67,8 @@ def test_command_writes_what_it_promises(straight):
         "config.toml",
         "metrics.jsonl",
         "timings.jsonl",
-        "checkpoint.eqx",
-        "best.eqx",
+        "checkpoint.l2h",
+        "best.l2h",
         "evaluation.json",
         "lowest.extxyz",
         "report.png",
@@ -101,7 +101,7 @@ def test_killed_and_resumed_equals_straight(straight, cache):
     process = start(cache, "--resume", run, "--devices", 1)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
-    for name in ("metrics.jsonl", "checkpoint.eqx", "best.eqx", "evaluation.json"):
+    for name in ("metrics.jsonl", "checkpoint.l2h", "best.l2h", "evaluation.json"):
         assert (run / name).read_bytes() == (folder / "straight" / name).read_bytes(), name
 
 

@@ -186,7 +186,7 @@ def test_optimizers_by_name(tmp_path):
     with pytest.raises(ValueError, match="rate"):
         contestant("adam:0")
     with pytest.raises(ValueError, match="nowhere"):
-        contestant(str(tmp_path / "nowhere.eqx"))
+        contestant(str(tmp_path / "nowhere.l2h"))
     with pytest.raises(ValueError, match="twice"):
         contestants("adam,adam")
 

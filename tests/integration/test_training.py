@@ -89,7 +89,7 @@ def test_damaged_checkpoint_is_refused_and_kept(straight, tmp_path):
     content = straight.checkpoint.read_bytes()
     for damaged in (content[:-7], content[:50], b"something else entirely"):
         folder.checkpoint.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"checkpoint\.eqx"):
+        with pytest.raises(ValueError, match=r"checkpoint\.l2h"):
             run(folder, CONFIG)
         assert folder.checkpoint.read_bytes() == damaged
 

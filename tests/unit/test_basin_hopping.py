@@ -12,7 +12,7 @@ import pytest
 from strategies import random_cluster
 
 from l2h import rollout
-from l2h.meta.coordinates import assemble, count, flatten
+from l2h.meta.params import count, ravel, unravel
 from l2h.optimizers import (
     LBFGS,
     Adam,
@@ -389,10 +389,10 @@ def test_the_paper_preset_takes_5000_steps_a_hop():
 
 def test_what_is_not_in_use_is_not_trained():
     plain, paper = BasinHopping.plain(), BasinHopping.paper()
-    inner = len(jax.tree.leaves(plain.inner.coordinates()))
+    inner = len(jax.tree.leaves(plain.inner.trainable()))
     assert count(plain) == inner + 2 and count(paper) == 4 + 1
-    theta = flatten(plain)
-    changed = assemble(plain, theta + 0.1)
+    params = ravel(plain)
+    changed = unravel(plain, params + 0.1)
     factor = np.exp(0.1)
     np.testing.assert_allclose(changed.hop.step, 0.36 * factor, rtol=1e-6)
     np.testing.assert_allclose(changed.temperature, 0.8 * factor, rtol=1e-6)

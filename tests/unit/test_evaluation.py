@@ -386,8 +386,8 @@ def test_random_clusters_are_all_different():
 
 
 def test_files_of_weights_are_shown_by_their_folders():
-    names = ["adam", "lj13@50", "runs/a/best.eqx", "/x/b/best.eqx@250", "best.eqx"]
-    assert list(labels(names).values()) == ["adam", "lj13@50", "a", "b@250", "best.eqx"]
+    names = ["adam", "lj13@50", "runs/a/best.l2h", "/x/b/best.l2h@250", "best.l2h"]
+    assert list(labels(names).values()) == ["adam", "lj13@50", "a", "b@250", "best.l2h"]
     # Two that would look the same stay as they are.
-    names = ["x/a/best.eqx", "y/a/best.eqx"]
+    names = ["x/a/best.l2h", "y/a/best.l2h"]
     assert labels(names) == dict(zip(names, names, strict=True))

@@ -1,4 +1,4 @@
-"""Meta-training: coordinates, objective, evaluation of a population, course."""
+"""Meta-training: coordinates, objective, evaluation of a population, train_state."""
 
 import equinox as eqx
 import jax
@@ -11,13 +11,13 @@ from l2h.domains import Domain
 from l2h.inits import Uniform
 from l2h.meta import (
     ESMC,
-    Course,
     NormalizedES,
     Objective,
     Trainer,
-    assemble,
+    TrainState,
     draw_starts,
-    flatten,
+    ravel,
+    unravel,
 )
 from l2h.meta.train import alike
 from l2h.optimizers import Adam, BasinHopping, Fire, GradientDescent, Learned
@@ -40,21 +40,21 @@ LEARNED = Learned.create(jax.random.key(0), hidden=(4,))
     ],
 )
 def test_coordinates_round_trip(optimizer):
-    theta = flatten(optimizer)
-    again = assemble(optimizer, theta)
+    params = ravel(optimizer)
+    again = unravel(optimizer, params)
     for a, b in zip(jax.tree.leaves(optimizer), jax.tree.leaves(again), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
         assert a.dtype == b.dtype
-    moved = assemble(optimizer, theta + 0.5)
-    assert flatten(moved).shape == theta.shape
-    np.testing.assert_allclose(flatten(moved), theta + 0.5, rtol=1e-5, atol=1e-5)
+    moved = unravel(optimizer, params + 0.5)
+    assert ravel(moved).shape == params.shape
+    np.testing.assert_allclose(ravel(moved), params + 0.5, rtol=1e-5, atol=1e-5)
 
 
 def test_coordinates_keep_ranges():
-    extreme = assemble(Adam(), flatten(Adam()) - 30.0)
+    extreme = unravel(Adam(), ravel(Adam()) - 30.0)
     assert 0 < extreme.rate < 1e-12
     assert 0 <= extreme.b1 < 1e-10
-    assert jnp.array_equal(assemble(LEARNED, flatten(LEARNED) + 9.0).head.alpha, 0.1)
+    assert jnp.array_equal(unravel(LEARNED, ravel(LEARNED) + 9.0).head.alpha, 0.1)
 
 
 def test_domains_share_no_start():
@@ -133,7 +133,7 @@ def test_training_survives_non_finite_rollouts():
     )
     state, info = trainer(trainer.strategy.init(wild, 0))
     assert 0 < info["nonfinite"] <= 1
-    assert np.isfinite(info["loss"]) and np.all(np.isfinite(state.theta))
+    assert np.isfinite(info["loss"]) and np.all(np.isfinite(state.params))
 
 
 def _losses(trainer, state):
@@ -180,16 +180,16 @@ def test_alike_tasks_share_a_program_and_keep_their_places():
     update = jax.random.fold_in(Domain.TRAIN.key(1), 0)
 
     @eqx.filter_jit
-    def alone(theta, potential, start):
+    def alone(params, potential, start):
         key = jax.random.key(0)  # a learned optimizer draws nothing
-        optimizer = assemble(LEARNED, theta)
+        optimizer = unravel(LEARNED, params)
         return objective.loss(optimizer, potential, start, jnp.asarray(4), key=key)[0]
 
     for i, task in enumerate(tasks):
         starts = draw_starts(task, 2, jax.random.fold_in(update, i), jnp.dtype("float32"))
-        for member, theta in enumerate(together.strategy.ask(state)):
+        for member, params in enumerate(together.strategy.ask(state)):
             for copy in range(2):
-                loss = alone(theta, task.potential, starts[copy])
+                loss = alone(params, task.potential, starts[copy])
                 assert found[member, i, copy] == pytest.approx(float(loss), rel=1e-3)
 
 
@@ -201,7 +201,7 @@ def test_memory_estimate_is_near_what_the_compiler_allocates(name):
         trainer, state, trainer.ask(state), jnp.asarray(0, jnp.int32)
     )
     needed = traced.compile().compiled.memory_analysis().temp_size_in_bytes
-    assert needed / 2.5 < trainer.memory(state.theta.size) < needed * 2.5
+    assert needed / 2.5 < trainer.memory(state.params.size) < needed * 2.5
 
 
 def test_quantile_and_spread_reduce_losses():
@@ -230,24 +230,24 @@ def test_growing_horizons_follow_the_schedule():
 
 def test_course_averages_judges_and_remembers_the_best():
     meta = NormalizedES(pairs=2).init(LEARNED, 0)
-    course = Course.begin(meta)
+    train_state = TrainState.begin(meta)
     moved = eqx.tree_at(
-        lambda m: (m.theta, m.update), meta, (meta.theta + 1.0, jnp.asarray(1, jnp.int32))
+        lambda m: (m.params, m.update), meta, (meta.params + 1.0, jnp.asarray(1, jnp.int32))
     )
-    assert jnp.array_equal(course.advance(moved, None).average, moved.theta)
-    averaged = course.advance(moved, 0.9)
+    assert jnp.array_equal(train_state.advance(moved, None).average, moved.params)
+    averaged = train_state.advance(moved, 0.9)
     # Two elevenths of the past at the first update, nine tenths in the long run.
-    np.testing.assert_allclose(averaged.average - meta.theta, 9 / 11, rtol=1e-4)
+    np.testing.assert_allclose(averaged.average - meta.params, 9 / 11, rtol=1e-4)
     old = eqx.tree_at(lambda m: m.update, moved, jnp.asarray(1000, jnp.int32))
-    late = course.advance(old, 0.9)
-    np.testing.assert_allclose(late.average - meta.theta, 0.1, rtol=1e-2, atol=1e-6)
+    late = train_state.advance(old, 0.9)
+    np.testing.assert_allclose(late.average - meta.params, 0.1, rtol=1e-2, atol=1e-6)
 
     first = averaged.judge(0.5, -10.0)
     assert first.stale == 0 and jnp.array_equal(first.best, averaged.average)
     worse = first.advance(old, None).judge(0.4, -20.0)
     assert worse.stale == 1 and jnp.array_equal(worse.best, averaged.average)
     tie = worse.judge(0.5, -10.5)  # as many hits, lower energy
-    assert tie.stale == 0 and jnp.array_equal(tie.best, old.theta)
+    assert tie.stale == 0 and jnp.array_equal(tie.best, old.params)
 
 
 def test_horizons_cover_their_range_log_uniformly():

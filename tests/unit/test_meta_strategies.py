@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import norm
 
 from l2h import rollout
-from l2h.meta import ES, ESMC, GA, Cosine, NormalizedES, assemble
+from l2h.meta import ES, ESMC, GA, Cosine, NormalizedES, unravel
 from l2h.meta.base import alignment, effective_number
 from l2h.optimizers import Adam, GradientDescent
 from l2h.potentials import FunctionPotential
@@ -37,13 +37,13 @@ SLOPE = single([1, -2, 0.5, 3])
 CURVATURE = single([[3, 1, 0, 0], [1, 2, 0, 0], [0, 0, 5, -1], [0, 0, -1, 0.5]])
 
 
-def at(strategy, theta, seed=0):
-    """Return a state centred at `theta`."""
-    template = jax.tree.map(lambda x: x.astype(theta.dtype), Adam())
-    state = eqx.tree_at(lambda s: s.theta, strategy.init(template, seed), theta)
+def at(strategy, params, seed=0):
+    """Return a state centred at `params`."""
+    template = jax.tree.map(lambda x: x.astype(params.dtype), Adam())
+    state = eqx.tree_at(lambda s: s.params, strategy.init(template, seed), params)
     if not isinstance(strategy, GA):
         return state
-    survivors = jnp.tile(theta, (strategy.parents, 1))
+    survivors = jnp.tile(params, (strategy.parents, 1))
     return eqx.tree_at(lambda s: s.memory.survivors, state, survivors)
 
 
@@ -78,20 +78,20 @@ def vector(state):
 
 
 @eqx.filter_jit
-def estimates(strategy, losses, theta, repeats):
-    """Return estimates of the gradient at `theta`, for independent seeds."""
+def estimates(strategy, losses, params, repeats):
+    """Return estimates of the gradient at `params`, for independent seeds."""
 
     def one(seed):
-        state = eqx.tree_at(lambda s: s.seed, at(strategy, theta), seed)
+        state = eqx.tree_at(lambda s: s.seed, at(strategy, params), seed)
         return strategy.gradient(state, losses(strategy.ask(state)))[0]
 
     return jax.vmap(one)(jnp.arange(repeats, dtype=jnp.uint32))
 
 
 def test_es_has_the_mean_and_variance_of_a_gradient_estimate():
-    theta, repeats = single([0.3, -0.2, 0.5, 1.0]), 4000
-    found = np.asarray(estimates(DESCENTS[0], quadratic, theta, repeats), float)
-    exact = np.asarray(CURVATURE @ theta, float)
+    params, repeats = single([0.3, -0.2, 0.5, 1.0]), 4000
+    found = np.asarray(estimates(DESCENTS[0], quadratic, params, repeats), float)
+    exact = np.asarray(CURVATURE @ params, float)
     errors = found.std(axis=0) / math.sqrt(repeats)
     assert np.all(np.abs(found.mean(axis=0) - exact) < 5 * errors)
     # z z^T g has the variance 2 g^2 along g and g^2 across it; m pairs are averaged.
@@ -194,7 +194,7 @@ def test_one_exploding_member(strategy):
 @every
 def test_no_loss_poisons_the_centre(strategy):
     start = state = at(strategy, ORIGIN)
-    huge = float(jnp.finfo(state.theta.dtype).max)
+    huge = float(jnp.finfo(state.params.dtype).max)
     for seed in range(4):
         bad = random(strategy, seed).at[3, 0, 1].set(jnp.nan).at[4, 1].set(jnp.inf)
         bad = bad.at[5].set(-jnp.inf).at[6].set(huge).at[7].set(-huge)
@@ -206,7 +206,7 @@ def test_no_loss_poisons_the_centre(strategy):
     # Without any loss, nothing is known and nothing changes.
     state, info = tell(strategy, start, jnp.full_like(bad, jnp.nan))
     assert info["nonfinite_losses"] == bad.size
-    np.testing.assert_array_equal(state.theta, start.theta)
+    np.testing.assert_array_equal(state.params, start.params)
 
 
 @every
@@ -217,7 +217,7 @@ def test_non_finite_losses_count_as_the_worst(strategy):
     worst = worst.at[7, 1, 2].set(worst[:, 1, 2].max())
     bad = losses.at[3, 0, 1].set(jnp.nan).at[7, 1, 2].set(-jnp.inf)
     found, expected = (tell(strategy, state, x)[0] for x in (bad, worst))
-    np.testing.assert_array_equal(found.theta, expected.theta)
+    np.testing.assert_array_equal(found.params, expected.params)
 
 
 @every
@@ -226,10 +226,10 @@ def test_minimises(strategy):
     if not isinstance(strategy, GA):
         strategy = eqx.tree_at(lambda s: s.rate, strategy, Cosine(0.05, 0.02, 300.0))
     state = at(strategy, FAR)
-    curve = [float(valley(state.theta[None])[0, 0, 0])]
+    curve = [float(valley(state.params[None])[0, 0, 0])]
     for _ in range(300):
         state, _ = tell(strategy, state, valley(ask(strategy, state)))
-        curve.append(float(valley(state.theta[None])[0, 0, 0]))
+        curve.append(float(valley(state.params[None])[0, 0, 0]))
     assert curve[-1] < 1e-2 * curve[0]
     if isinstance(strategy, GA):
         # The best are evaluated again, and these losses do not change.
@@ -253,7 +253,7 @@ def selected(sigma, crossover):
 def test_survivors_are_the_best_and_elites_stay():
     state, members, best, info = selected(sigma=1.0, crossover=0.5)
     np.testing.assert_array_equal(state.memory.survivors, best)
-    np.testing.assert_array_equal(state.theta, best[0])
+    np.testing.assert_array_equal(state.params, best[0])
     for generation in members:
         np.testing.assert_array_equal(generation[:2], best[:2])
     assert info["gradient_norm"] == pytest.approx(float(np.linalg.norm(best[0])))
@@ -326,7 +326,7 @@ def test_noise_depends_on_seed_update_and_member_only(strategy):
         state = at(strategy, FAR, seed)
         for _ in range(3):
             state, _ = tell(strategy, state, quadratic(ask(strategy, state)))
-        return state.theta
+        return state.params
 
     np.testing.assert_array_equal(run(1), run(1))
     assert not jnp.any(run(1) == run(2))
@@ -343,7 +343,7 @@ def test_labels_of_tasks_and_starts_mean_nothing(strategy):
     state, losses = at(strategy, ORIGIN), random(strategy)
     shuffled = losses[:, jnp.asarray([1, 0])][:, :, jnp.asarray([2, 0, 1])]
     found, expected = (tell(strategy, state, x) for x in (shuffled, losses))
-    np.testing.assert_allclose(found[0].theta, expected[0].theta, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found[0].params, expected[0].params, rtol=1e-4, atol=1e-6)
     for key, value in expected[1].items():
         assert found[1][key] == pytest.approx(float(value), rel=1e-4, abs=1e-6), key
 
@@ -356,11 +356,11 @@ STARTS = single([[[1.0], [0.5]], [[-1.0], [0.7]]])
 def tuned_losses(template, members):
     """Return the energies that Adam reaches in ten steps with these settings."""
 
-    def one(theta, start):
-        run = rollout(assemble(template, theta), WELL, start, 10, key=jax.random.key(0))
+    def one(params, start):
+        run = rollout(unravel(template, params), WELL, start, 10, key=jax.random.key(0))
         return run.state.best_energy
 
-    energies = jax.vmap(lambda theta: jax.vmap(partial(one, theta))(STARTS))(members)
+    energies = jax.vmap(lambda params: jax.vmap(partial(one, params))(STARTS))(members)
     return alike(jnp.mean(energies, axis=1))
 
 
@@ -372,11 +372,11 @@ def test_trains_the_settings_of_adam(strategy):
         strategy = eqx.tree_at(lambda s: s.rate, strategy, Cosine(0.3))
     slow = jax.tree.map(single, Adam(1e-3))
     state = strategy.init(slow, 0)
-    before = tuned_losses(slow, state.theta[None])[0, 0, 0]
+    before = tuned_losses(slow, state.params[None])[0, 0, 0]
     for _ in range(30):
         losses = tuned_losses(slow, ask(strategy, state))
         state, _ = tell(strategy, state, losses)
-    assert tuned_losses(slow, state.theta[None])[0, 0, 0] < 0.1 * before
+    assert tuned_losses(slow, state.params[None])[0, 0, 0] < 0.1 * before
     tuned = state.optimizer
     assert isinstance(tuned, Adam) and tuned.rate > 1e-2 and 0 < tuned.b1 < 1
 
@@ -433,7 +433,7 @@ def test_schedules_apply_at_their_update(strategy):
     if not isinstance(strategy, GA):
         # The first step of Adam has the length of its rate in every coordinate.
         assert info["rate"] == pytest.approx(0.25 * SIGMA)
-        assert np.abs(after.theta) == pytest.approx(np.full(4, 0.25 * SIGMA), rel=1e-3)
+        assert np.abs(after.params) == pytest.approx(np.full(4, 0.25 * SIGMA), rel=1e-3)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -464,7 +464,7 @@ def test_a_number_can_be_swept_without_compiling_again(strategy):
 
 
 class Fixed(GradientDescent):
-    def coordinates(self):
+    def trainable(self):
         return jax.tree.map(lambda _: None, self)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from l2h import rollout, tasks
-from l2h.meta import count, flatten
+from l2h.meta import count, ravel
 from l2h.optimizers import Learned
 from l2h.optimizers.learned.sizes import Sizes
 from l2h.training import TrainingConfig
@@ -80,9 +80,9 @@ def test_frozen_networks_train_their_sizes_only():
     assert count(PLAIN.with_sizes(ATOMS, frozen=False)) == network + 3 * row
     assert count(PLAIN) == network
     shifted = _shifted(19)
-    np.testing.assert_allclose(flatten(shifted).reshape(3, row)[1], 0.3, rtol=1e-6)
+    np.testing.assert_allclose(ravel(shifted).reshape(3, row)[1], 0.3, rtol=1e-6)
     one = shifted.with_sizes(ATOMS, trained=(19,), frozen=True)
-    np.testing.assert_allclose(flatten(one), jnp.full(row, 0.3), rtol=1e-6)
+    np.testing.assert_allclose(ravel(one), jnp.full(row, 0.3), rtol=1e-6)
 
 
 def test_settings_train_the_rows_of_their_tasks():

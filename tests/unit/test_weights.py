@@ -65,6 +65,6 @@ def test_recipes_of_the_bundled_optimizers_build():
 def test_unknown_names_and_other_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="lj13"):
         weights.load("gold")
-    (tmp_path / "other.eqx").write_text("nonsense")
+    (tmp_path / "other.l2h").write_text("nonsense")
     with pytest.raises(ValueError, match="other"):
-        weights.load(str(tmp_path / "other.eqx"))
+        weights.load(str(tmp_path / "other.l2h"))

@@ -152,14 +152,14 @@ class Learned(AbstractOptimizer[Any]):
             sizes = Sizes(sizes.rows, sizes.atoms, tuple(sorted(set(trained))))
         return Learned(self.features, self.network, self.head, sizes, frozen)
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         names, values = [], []
         if not self.frozen:
             names.append("network")
             values.append(jax.tree.map(lambda _: "real", self.network))
         if self.sizes is not None:
             names.append("sizes")
-            values.append(self.sizes.coordinates())
+            values.append(self.sizes.trainable())
         return eqx.tree_at(
             lambda tree: [getattr(tree, name) for name in names],
             untrained(self),

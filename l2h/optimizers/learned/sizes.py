@@ -76,7 +76,7 @@ class Sizes(eqx.Module):
         )
         return eqx.tree_at(lambda net: net.biases, network, biases)
 
-    def coordinates(self) -> PyTree:
+    def trainable(self) -> PyTree:
         """Declare the rows that are trained, as optimizers do."""
         kinds = tuple("real" if n in self.trained else None for n in self.atoms)
         return eqx.tree_at(

@@ -32,11 +32,11 @@ COORDINATES = {
 
 def _trained(optimizer: AbstractOptimizer) -> list[tuple[int, Coordinate]]:
     # Leaf by leaf of the optimizer: fields that are None have no leaf, on either side.
-    kinds = jax.tree.structure(optimizer).flatten_up_to(optimizer.coordinates())
+    kinds = jax.tree.structure(optimizer).flatten_up_to(optimizer.trainable())
     return [(i, COORDINATES[kind]) for i, kind in enumerate(kinds) if kind is not None]
 
 
-def flatten(optimizer: AbstractOptimizer) -> Float[Array, " p"]:
+def ravel(optimizer: AbstractOptimizer) -> Float[Array, " p"]:
     """Return all trainable leaves, unconstrained, as one vector.
 
     Raises:
@@ -47,18 +47,18 @@ def flatten(optimizer: AbstractOptimizer) -> Float[Array, " p"]:
     if not parts:
         raise ValueError(
             f"optimizer: {type(optimizer).__name__} declares no trainable leaves; train "
-            "one whose coordinates() names some."
+            "one whose trainable() names some."
         )
     return jnp.concatenate(parts)
 
 
-def assemble(template: Any, theta: Float[Array, " p"]) -> Any:
-    """Return `template` with its trainable leaves taken from the vector `theta`."""
+def unravel(template: Any, params: Float[Array, " p"]) -> Any:
+    """Return `template` with its trainable leaves taken from the vector `params`."""
     leaves, structure = jax.tree.flatten(template)
     start = 0
     for index, coordinate in _trained(template):
         leaf = leaves[index]
-        part = theta[start : start + leaf.size].reshape(leaf.shape)
+        part = params[start : start + leaf.size].reshape(leaf.shape)
         leaves[index] = coordinate.constrained(part).astype(leaf.dtype)
         start += leaf.size
     return jax.tree.unflatten(structure, leaves)
@@ -66,4 +66,4 @@ def assemble(template: Any, theta: Float[Array, " p"]) -> Any:
 
 def count(optimizer: AbstractOptimizer) -> int:
     """Return the number of trainable numbers."""
-    return int(eqx.filter_eval_shape(flatten, optimizer).size)
+    return int(eqx.filter_eval_shape(ravel, optimizer).size)

@@ -1,4 +1,4 @@
-"""A course of meta-training: where it stands, averaged weights, the best so far."""
+"""A train_state of meta-training: where it stands, averaged weights, the best so far."""
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -6,10 +6,10 @@ from jaxtyping import Array, Float, Int
 
 from ..optimizers import AbstractOptimizer
 from .base import MetaState
-from .coordinates import assemble
+from .params import unravel
 
 
-class Course(eqx.Module):
+class TrainState(eqx.Module):
     """All that a run of meta-training needs to go on after it was killed."""
 
     meta: MetaState
@@ -25,13 +25,13 @@ class Course(eqx.Module):
     """Validations since then."""
 
     @staticmethod
-    def begin(meta: MetaState) -> "Course":
-        """Return the course before the first update."""
-        worst = jnp.asarray(jnp.inf, meta.theta.dtype)
-        return Course(
+    def begin(meta: MetaState) -> "TrainState":
+        """Return the train_state before the first update."""
+        worst = jnp.asarray(jnp.inf, meta.params.dtype)
+        return TrainState(
             meta=meta,
-            average=meta.theta,
-            best=meta.theta,
+            average=meta.params,
+            best=meta.params,
             success=-worst,
             energy=worst,
             stale=jnp.asarray(0, jnp.int32),
@@ -40,10 +40,10 @@ class Course(eqx.Module):
     @property
     def candidate(self) -> AbstractOptimizer:
         """The optimizer that is validated: the one with averaged weights."""
-        return assemble(self.meta.template, self.average)
+        return unravel(self.meta.template, self.average)
 
-    def advance(self, meta: MetaState, decay: float | None) -> "Course":
-        """Return the course after an update.
+    def advance(self, meta: MetaState, decay: float | None) -> "TrainState":
+        """Return the train_state after an update.
 
         Arguments:
             meta: the strategy's state after it.
@@ -51,15 +51,15 @@ class Course(eqx.Module):
                 it is lower, (1 + t) / (10 + t) after t updates, so that the average
                 forgets the start.
         """
-        average = meta.theta
+        average = meta.params
         if decay is not None:
             t = meta.update.astype(average.dtype)
             share = jnp.minimum(jnp.asarray(decay, average.dtype), (1 + t) / (10 + t))
-            average = share * self.average + (1 - share) * meta.theta
-        return Course(meta, average, self.best, self.success, self.energy, self.stale)
+            average = share * self.average + (1 - share) * meta.params
+        return TrainState(meta, average, self.best, self.success, self.energy, self.stale)
 
-    def judge(self, success: float, energy: float) -> "Course":
-        """Return the course after a validation of the candidate.
+    def judge(self, success: float, energy: float) -> "TrainState":
+        """Return the train_state after a validation of the candidate.
 
         Arguments:
             success: rate of hits, which counts first.
@@ -69,7 +69,7 @@ class Course(eqx.Module):
         better = (found[0] > self.success) | (
             (found[0] == self.success) & (found[1] < self.energy)
         )
-        return Course(
+        return TrainState(
             meta=self.meta,
             average=self.average,
             best=jnp.where(better, self.average, self.best),
