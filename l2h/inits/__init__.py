@@ -1,5 +1,6 @@
 """Distributions of starting structures."""
 
-from .base import AbstractInit as AbstractInit
+from .base import AbstractInit as AbstractInit, Start as Start
+from .grown import Grown as Grown
 from .harmonic import Harmonic as Harmonic
 from .uniform import Uniform as Uniform

@@ -4,19 +4,34 @@ from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
-from jaxtyping import Array, Float, PRNGKeyArray
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..potentials import AbstractPotential
+
+
+def _nothing() -> Int[Array, ""]:
+    return jnp.asarray(0, jnp.int32)
+
+
+class Start(eqx.Module):
+    """A starting structure and what it cost."""
+
+    positions: Float[Array, "n d"]
+    evaluations: Int[Array, ""] = eqx.field(default_factory=_nothing)
+    """Energy-and-gradient evaluations spent, those of clusters with fewer atoms included."""
+    probes: Int[Array, ""] = eqx.field(default_factory=_nothing)
+    """Energies of single atoms on vacant sites, counted apart."""
 
 
 class AbstractInit(eqx.Module):
     """A distribution of starting structures."""
 
     @abstractmethod
-    def __call__(
+    def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
-    ) -> Float[Array, "n d"]:
-        """Draw positions of `n` atoms.
+    ) -> Start:
+        """Draw positions of `n` atoms, and say what that cost.
 
         Arguments:
             key: determines the start, together with `n` and `dtype`.
@@ -24,3 +39,9 @@ class AbstractInit(eqx.Module):
             n: number of atoms.
             dtype: floating-point type of the positions.
         """
+
+    def __call__(
+        self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
+    ) -> Float[Array, "n d"]:
+        """Draw positions of `n` atoms; see `start`."""
+        return self.start(key, potential, n, dtype).positions

@@ -11,7 +11,7 @@ from .._leaves import as_array, require_positive
 from ..optimizers import AbstractOptimizer, GradientDescent
 from ..potentials import AbstractPotential, SoftSphere
 from ..rollout import rollout
-from .base import AbstractInit
+from .base import AbstractInit, Start
 from .uniform import Uniform
 
 
@@ -52,9 +52,9 @@ class Harmonic(AbstractInit):
             box=Uniform(edge, scaled=False), relaxer=GradientDescent(1e-3), steps=1000
         )
 
-    def __call__(
+    def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
-    ) -> Float[Array, "n d"]:
+    ) -> Start:
         positions = self.box(key, potential, n, dtype)
         length = (self.diameter * potential.scale.length).astype(dtype)
         # An energy of length^2 makes the relaxer's step dimensionless: the same
@@ -63,4 +63,4 @@ class Harmonic(AbstractInit):
         relaxed = rollout(
             self.relaxer, repulsion, positions, self.steps, key=jax.random.fold_in(key, 1)
         )
-        return relaxed.state.observation.positions
+        return Start(relaxed.state.observation.positions)

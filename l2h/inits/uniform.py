@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._leaves import as_array, require_positive
 from ..potentials import AbstractPotential
-from .base import AbstractInit
+from .base import AbstractInit, Start
 
 
 class Uniform(AbstractInit):
@@ -31,11 +31,12 @@ class Uniform(AbstractInit):
     def __check_init__(self) -> None:
         require_positive(edge=self.edge)
 
-    def __call__(
+    def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
-    ) -> Float[Array, "n d"]:
+    ) -> Start:
         dimension = potential.space.dimension
         edge = self.edge.astype(dtype)
         if self.scaled:
             edge = edge * potential.scale.length.astype(dtype) * n ** (1 / dimension)
-        return potential.space.scatter(jax.random.uniform(key, (n, dimension), dtype), edge)
+        fractions = jax.random.uniform(key, (n, dimension), dtype)
+        return Start(potential.space.scatter(fractions, edge))

@@ -7,4 +7,5 @@ from .base import (
     padded as padded,
 )
 from .free import Free as Free
+from .partial import Partial as Partial
 from .periodic import Periodic as Periodic

@@ -38,3 +38,13 @@ class Task(eqx.Module):
             raise ValueError(
                 f"symbols: {len(self.symbols)} given for {self.n} atoms; give one each."
             )
+
+    @property
+    def unit(self) -> float:
+        """The natural energy, in the potential's unit."""
+        return float(self.potential.scale.energy)
+
+    @property
+    def window(self) -> float:
+        """The tolerance, in the potential's unit of energy."""
+        return TOLERANCE * self.unit

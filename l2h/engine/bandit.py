@@ -1,0 +1,87 @@
+"""Which arm gets the next round: Thompson sampling on re-discoveries of the best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# Every arm but the most promising gets this share of all evaluations, at least.
+FLOOR = 0.02
+# What is believed of an arm before it was tried: so many finds in so many evaluations.
+PRIOR_FINDS, PRIOR_EVALUATIONS = 0.3, 5_000.0
+
+
+@dataclass
+class Tally:
+    """What one arm has spent and found."""
+
+    name: str
+    attempts: int = 0
+    evaluations: int = 0
+    probes: int = 0
+    finished: int = 0
+    """Attempts that were neither given up nor failed."""
+    failed: int = 0
+    """Attempts that met an energy or gradient that was not finite."""
+    finds: int = 0
+    """Attempts that ended in the lowest minimum known now."""
+    best: float = np.inf
+    """Lowest energy."""
+
+    def summary(self) -> dict[str, Any]:
+        """Return what is reported, as plain Python."""
+        return {
+            "name": self.name,
+            "attempts": self.attempts,
+            "evaluations": self.evaluations,
+            "finished": self.finished,
+            "failed": self.failed,
+            "hits": self.finds,
+            "best": self.best if np.isfinite(self.best) else None,
+        }
+
+
+@dataclass(frozen=True)
+class Shares:
+    """A rule that shares the budget among arms.
+
+    With `adaptive`, an arm's finds of the lowest minimum per evaluation have a Gamma
+    distribution; each arm draws from its own, and the highest number wins the round. Arms
+    that have had less than their floor come first. Otherwise, all get the same share.
+
+    Reference: Thompson 1933, doi:10.1093/biomet/25.3-4.285.
+    """
+
+    adaptive: bool = True
+    floor: float = FLOOR
+
+    def choose(self, tallies: Sequence[Tally], seed: int, number: int) -> int:
+        """Return the arm of a round.
+
+        Arguments:
+            tallies: of all arms, the one that is tried first in front.
+            seed: of the search.
+            number: of the round; same tallies, seed and number, same arm.
+        """
+        spent = np.array([t.evaluations for t in tallies], float)
+        total = spent.sum()
+        if len(tallies) == 1 or total == 0:
+            return 0
+        if not self.adaptive:
+            return int(np.argmin(spent))
+        lacking = self.floor * total - spent
+        # The first arm is what is known to work; the others wait for their share.
+        if lacking[1:].max(initial=-np.inf) > self._patience(tallies):
+            return int(np.argmax(lacking))
+        random = np.random.default_rng([seed, number])
+        finds = np.array([t.finds for t in tallies]) + PRIOR_FINDS
+        rates = random.gamma(finds) / (spent + PRIOR_EVALUATIONS)
+        # An arm never tried has but its prior; it is tried by its floor alone.
+        rates[spent == 0] = -1.0
+        return int(np.argmax(rates))
+
+    def _patience(self, tallies: Sequence[Tally]) -> float:
+        """Return by how many evaluations an arm must have fallen behind."""
+        costs = [t.evaluations / t.attempts for t in tallies if t.attempts]
+        return max(costs)

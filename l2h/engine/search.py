@@ -1,0 +1,441 @@
+"""One call from a task to its lowest minima: rounds of attempts, cheap ones first."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int, Key, PRNGKeyArray
+
+from ..domains import Domain
+from ..evaluation.minima import fingerprint
+from ..optimizers import quench
+from ..potentials import AbstractPotential
+from ..tasks import Task, get
+from .arms import choose
+from .attempt import Abandonment, Arm, Begun, begin, finish
+from .bandit import Shares, Tally
+from .ledger import Ledger, Minimum
+from .result import SearchResult
+
+# Attempts of one program, of one round, and of one group that is finished together. They
+# decide what an attempt knows of others, hence results; the number of devices does not.
+LANES, ROUND, GROUP = 16, 32, 4
+# Rounds grow up to ROUND, so that a small budget is not spent in one go.
+FIRST_ROUND = 8
+# A finished structure this close to the best, in natural energies, is polished at once.
+NEAR = 0.1
+# Root mean square gradients, in natural units: to compare minima, and to report them.
+SOUND, FINE = 1e-3, 1e-7
+# Share of the evaluations that may polish minima beyond the lowest, at the end.
+POLISHING = 0.1
+SINGLE = jnp.float32
+FILE = "search.l2h"
+# Seconds between two writings of the books.
+PAUSE = 5.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a search stands."""
+
+    evaluations: int
+    attempts: int
+    minima: int
+    best: float
+    """Lowest energy, in the potential's unit; infinite at first."""
+    arm: str
+    seconds: float
+    """Since this call began."""
+
+
+@jax.jit
+def _keys(root: PRNGKeyArray, numbers: Int[Array, " b"]) -> Key[Array, " b"]:
+    return jax.vmap(partial(jax.random.fold_in, root))(numbers)
+
+
+@eqx.filter_jit
+def _polish(potential: AbstractPotential, positions: Any, tolerance: Any) -> Any:
+    relax = partial(quench, potential, tolerance=tolerance, limit=2000)
+    return jax.vmap(relax)(positions)
+
+
+def search(
+    task: str | Task | AbstractPotential,
+    n: int | None = None,
+    *,
+    evaluations: int | None = None,
+    minutes: float | None = None,
+    until: Literal["reference"] | float | None = None,
+    seed: int = 0,
+    arms: Sequence[str | Arm] | None = None,
+    devices: int | None = None,
+    rule: Abandonment | None = None,
+    shares: Shares | None = None,
+    folder: str | Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> SearchResult:
+    """Search for the structures of lowest energy.
+
+    Attempts are made in rounds. Each starts somewhere, takes a few steps of a quench, and
+    is given up if it is hopeless against the best that is known; what is left is quenched,
+    repaired by exchange of atoms with vacancies, and polished in double precision if it is
+    low. A bandit gives rounds to the arms that find the lowest minimum most cheaply.
+
+    The result depends on task, seed, arms and rules; not on the number of devices, nor on
+    interruptions. Every energy-and-gradient evaluation is counted, those of abandoned
+    attempts and of clusters with fewer atoms included.
+
+    Arguments:
+        task: a task, its name, or a potential.
+        n: number of atoms, with a potential.
+        evaluations: stop after so many.
+        minutes: stop after this time.
+        until: stop once this energy is found (in the potential's unit), or with
+            "reference" the lowest known one of the task.
+        seed: determines everything random.
+        arms: names (`l2h.engine.ARMS`) or arms of your own, the best bet first; what makes
+            sense for the task by default.
+        devices: how many local devices share the work; all by default.
+        rule: when attempts are given up.
+        shares: how the arms share the budget.
+        folder: where the books are kept while the search runs; a search that was killed
+            there goes on.
+        on_progress: told where the search stands; what it raises ends the search.
+
+    Returns:
+        Minima, lowest first, and what was spent. A search that is interrupted from the
+        keyboard ends with what it has.
+
+    Raises:
+        ValueError: for an unknown task or arm, or without any limit.
+    """
+    task = _task(task, n)
+    _check(task, evaluations, minutes, until, seed)
+    chosen = choose(task, arms)
+    count = jax.local_device_count() if devices is None else devices
+    if not 1 <= count <= jax.local_device_count():
+        raise ValueError(
+            f"devices: {devices} asked for, {jax.local_device_count()} present; ask for 1 "
+            "or more, and no more than these."
+        )
+    hunt = _Search(
+        task,
+        chosen,
+        rule or Abandonment(),
+        shares or Shares(),
+        seed,
+        jax.local_devices()[:count],
+        None if folder is None else Path(folder),
+    )
+    target = task.reference if until == "reference" else until
+    status = hunt.run(evaluations, minutes, target, on_progress or (lambda _: None))
+    return hunt.result(status)
+
+
+def _task(task: str | Task | AbstractPotential, n: int | None) -> Task:
+    if isinstance(task, str):
+        task = get(task)
+    if isinstance(task, AbstractPotential):
+        if n is None:
+            raise ValueError("n: not given; a potential alone does not say how many atoms.")
+        from ..inits import Harmonic
+
+        task = Task(type(task).__name__, task, Harmonic(), n)
+    elif n is not None:
+        raise ValueError(f"n: {n} given, but the task says how many atoms; leave it out.")
+    if not isinstance(task, Task):
+        raise ValueError(
+            f"task: {task!r} given; name a task such as lj38, or give a Task or a "
+            "potential."
+        )
+    if task.n < 2:
+        raise ValueError(f"task: {task.name} has {task.n} atoms; search at least 2.")
+    return task
+
+
+def _check(
+    task: Task, evaluations: int | None, minutes: float | None, until: Any, seed: int
+) -> None:
+    if evaluations is None and minutes is None and until is None:
+        raise ValueError(
+            "evaluations, minutes, until: none given; a search needs a limit, such as "
+            "evaluations=100_000."
+        )
+    if evaluations is not None and evaluations < 1:
+        raise ValueError(f"evaluations: {evaluations} given; at least 1 is needed.")
+    if minutes is not None and not minutes > 0:
+        raise ValueError(f"minutes: {minutes} given; a search needs a positive time.")
+    if until == "reference" and task.reference is None:
+        raise ValueError(
+            f"until: no lowest energy of {task.name} is known; give an energy, or another "
+            "limit."
+        )
+    if isinstance(until, str) and until != "reference":
+        raise ValueError(f'until: {until!r} given; say "reference", or give an energy.')
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed: {seed} given; take one from 0 to 2^32 - 1.")
+
+
+class _Search:
+    """The host's loop around the pure parts."""
+
+    def __init__(
+        self,
+        task: Task,
+        arms: tuple[Arm, ...],
+        rule: Abandonment,
+        shares: Shares,
+        seed: int,
+        devices: list[Any],
+        folder: Path | None,
+    ) -> None:
+        self.task, self.arms, self.rule = task, arms, rule
+        self.shares, self.seed, self.devices = shares, seed, devices
+        self.root = Domain.SEARCH.key(seed)
+        self.file = None if folder is None else folder / FILE
+        self.ledger = Ledger(task, [Tally(arm.name) for arm in arms])
+        if self.file is not None and self.file.exists():
+            self.ledger = Ledger.read(self.file, task, self.settings())
+        if jax.dtypes.canonicalize_dtype(jnp.float64) != jnp.float64:
+            raise ValueError(
+                "precision: minima are polished in double precision, which JAX has "
+                "switched off; before anything else, say "
+                'jax.config.update("jax_enable_x64", True).'
+            )
+        self.between = self.ledger
+        self.begun_at = time.monotonic()
+        self.written_at = self.begun_at
+
+    def settings(self) -> dict[str, Any]:
+        """Return what determines the result, as plain Python."""
+        return {
+            "task": self.task.name,
+            "atoms": self.task.n,
+            "seed": self.seed,
+            "arms": [arm.name for arm in self.arms],
+            "window": float(self.rule.window),
+            "adaptive": self.shares.adaptive,
+            "round": [LANES, ROUND, GROUP],
+        }
+
+    def run(
+        self,
+        evaluations: int | None,
+        minutes: float | None,
+        target: float | None,
+        note: Callable[[Progress], None],
+    ) -> str:
+        """Go on until a limit is reached; return which, in words."""
+        budget = math.inf if evaluations is None else evaluations
+
+        def stop() -> str | None:
+            if target is not None and self._reached(target):
+                return "the energy asked for was found"
+            if self.ledger.evaluations >= budget:
+                return f"the budget of {evaluations:,} evaluations is spent"
+            if minutes is not None and time.monotonic() - self.begun_at >= 60 * minutes:
+                return f"the time of {minutes:g} minutes is over"
+            return None
+
+        status = stop()
+        try:
+            while status is None:
+                # What is written is the state between two rounds, from which the search
+                # goes on in the same way however it ended.
+                self._write(PAUSE)
+                status = self._round(budget, stop, note)
+        except KeyboardInterrupt:
+            status = "it was interrupted"
+        self._write(0.0)
+        return status
+
+    def progress(self, arm: str) -> Progress:
+        """Return where the search stands."""
+        books = self.ledger
+        elapsed = time.monotonic() - self.begun_at
+        return Progress(
+            books.evaluations, books.attempts, len(books.minima), books.best, arm, elapsed
+        )
+
+    def _reached(self, target: float) -> bool:
+        minima = self.ledger.minima
+        return bool(minima) and minima[0].energy <= target + self.task.window
+
+    def _size(self, tally: Tally, budget: float) -> int:
+        """Return how many attempts the next round makes."""
+        books = self.ledger
+        size = min(ROUND, FIRST_ROUND * 2 ** max(0, books.rounds - 1))
+        if tally.attempts and math.isfinite(budget):
+            left = (budget - books.evaluations) / (tally.evaluations / tally.attempts)
+            size = min(size, max(1, math.ceil(left)))
+        return size
+
+    def _round(
+        self,
+        budget: float,
+        stop: Callable[[], str | None],
+        note: Callable[[Progress], None],
+    ) -> str | None:
+        """Make one round; return why the search ends, if it does."""
+        books = self.ledger
+        self.between = books.copy()
+        which = self.shares.choose(books.tallies, self.seed, books.rounds)
+        arm, tally = self.arms[which], books.tallies[which]
+        size = self._size(tally, budget)
+        first = books.attempts
+        begun = self._begin(arm, np.arange(first, first + size))
+        expected = np.asarray(begun.expected, float)[:size]
+        valid = np.asarray(begun.state.valid)[:size] & np.isfinite(expected)
+        status, place = None, 0
+        while place < size:
+            group: list[int] = []
+            while place < size and len(group) < GROUP:
+                if status is None and valid[place] and not self._hopeless(expected[place]):
+                    group.append(place)
+                books.attempts += 1
+                tally.attempts += 1
+                tally.failed += int(not valid[place])
+                # Also of those that are given up, and of those that come too late.
+                books.spend(tally, int(begun.evaluations[place]), int(begun.probes[place]))
+                place += 1
+            if group:
+                self._finish(tally, begun, group)
+            if status is None:
+                status = stop()
+                note(self.progress(arm.name))
+        books.rounds += 1
+        if status is None:
+            self.between = books
+        return status
+
+    def _hopeless(self, expected: float) -> bool:
+        best = self.ledger.best
+        return expected > best + float(self.rule.window) * abs(best)
+
+    def _begin(self, arm: Arm, numbers: np.ndarray) -> Begun:
+        """Make the first parts of attempts, chunk by chunk of constant shape."""
+        chunks = []
+        for k, first in enumerate(range(0, len(numbers), LANES)):
+            index = numbers[first : first + LANES]
+            full = np.concatenate([index, np.full(LANES - len(index), index[0])])
+            # All are under way before the first is waited for.
+            with jax.default_device(self.devices[k % len(self.devices)]):
+                keys = _keys(self.root, jnp.asarray(full, jnp.int32))
+                chunks.append(
+                    begin(arm, self.rule, self.task.potential, self.task.n, SINGLE, keys)
+                )
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *chunks)
+
+    def _finish(self, tally: Tally, begun: Begun, group: list[int]) -> None:
+        """Quench and repair a group of attempts, and polish what is low."""
+        books = self.ledger
+        full = np.array(group + [group[0]] * (GROUP - len(group)))
+        bar = jnp.asarray(books.best, SINGLE)
+        some = jax.tree.map(lambda leaf: jnp.asarray(leaf[full]), begun)
+        ended = jax.device_get(finish(self.rule, self.task.potential, some, bar))
+        energies = ended.energy.astype(float)
+        positions = ended.positions.astype(np.float64)
+        done = ended.finished & np.isfinite(energies)
+        for k in range(len(group)):
+            books.spend(tally, int(ended.evaluations[k]), int(ended.probes[k]))
+        near = books.best + NEAR * books.unit
+        near = min(
+            near, float(np.min(energies[done], initial=math.inf)) + NEAR * books.unit
+        )
+        low = [k for k in range(len(group)) if done[k] and energies[k] <= near]
+        polished = self._polished(positions, low, SOUND)
+        for k in range(len(group)):
+            tally.finished += int(done[k])
+            if k in polished:
+                energy, structure, cost = polished[k]
+                books.polishing += cost
+                books.spend(tally, cost)
+                books.enter(tally, energy, structure)
+            elif done[k]:
+                books.set_aside(tally, float(energies[k]), positions[k])
+
+    def _polished(
+        self,
+        positions: Sequence[np.ndarray] | np.ndarray,
+        which: list[int],
+        tolerance: float,
+    ) -> dict[int, tuple[float, np.ndarray, int]]:
+        """Quench structures in double precision; return energy, structure and cost."""
+        results = {}
+        for first in range(0, len(which), GROUP):
+            part = which[first : first + GROUP]
+            full = part + [part[0]] * (GROUP - len(part))
+            relaxed = _polish(
+                self.task.potential,
+                jnp.asarray(np.stack([positions[k] for k in full]), jnp.float64),
+                jnp.asarray(tolerance, jnp.float64),
+            )
+            for i, k in enumerate(part):
+                energy, cost = float(relaxed.energy[i]), int(relaxed.evaluations[i])
+                results[k] = energy, np.asarray(relaxed.positions[i]), cost
+        return results
+
+    def _write(self, pause: float) -> None:
+        now = time.monotonic()
+        if self.file is None or now - self.written_at < pause:
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.between.write(self.file, self.settings())
+        self.written_at = now
+
+    def result(self, status: str) -> SearchResult:
+        """Polish what is to be shown, for a tenth of the evaluations at most, and return
+        it. What that takes is counted; the books stay as they are."""
+        books = self.ledger.copy()
+        allowance = POLISHING * books.evaluations
+        spent = 0
+        rows = [*books.minima, *books.spares]
+        rows.sort(key=lambda row: row.energy)
+        shown: list[Minimum] = []
+        for number, row in enumerate(rows):
+            if number and spent >= allowance:
+                # Spares that nobody polished are no minima; what was polished stays.
+                shown += [r for r in rows[number:] if isinstance(r, Minimum)]
+                break
+            found = self._polished([row.positions], [0], FINE)
+            energy, structure, cost = found[0]
+            spent += cost
+            mark = fingerprint(self.task, structure)
+            shown.append(Minimum(energy, structure, row.hits, row.first_evaluation, mark))
+        merged = Ledger(self.task, [])
+        for row in sorted(shown, key=lambda row: row.energy):
+            merged.merge(row)
+        best = merged.minima[0].energy if merged.minima else math.inf
+        progress = [*books.progress, (books.evaluations, best)] if merged.minima else []
+        counts = {
+            "evaluations": books.evaluations + spent,
+            "polishing": books.polishing + spent,
+            "site probes": books.probes,
+            "attempts": books.attempts,
+        }
+        shape = (-1, self.task.n, self.task.potential.space.dimension)
+        minima = merged.minima
+        return SearchResult(
+            task=self.task,
+            energies=np.array([m.energy for m in merged.minima]),
+            positions=np.array([m.positions for m in merged.minima]).reshape(
+                -1, self.task.n, d
+            ),
+            hits=np.array([m.hits for m in merged.minima], int),
+            first_evaluation=np.array([m.first_evaluation for m in merged.minima], int),
+            evaluations=books.evaluations + spent,
+            counts=counts,
+            arms=[tally.summary() for tally in books.tallies],
+            progress=np.array(progress, float).reshape(-1, 2),
+            status=status,
+            seed=self.seed,
+            settings=self.settings(),
+        )

@@ -1,0 +1,11 @@
+"""Vacant sites of clusters, growth over them, and repair by exchange with them."""
+
+from .exchange import Lattice as Lattice, settle as settle
+from .grow import Field as Field, Growing as Growing, grow as grow
+from .law import (
+    AbstractLaw as AbstractLaw,
+    law as law,
+    potential_with as potential_with,
+    suits as suits,
+)
+from .sites import Sites as Sites, probe as probe, sites as sites
