@@ -346,10 +346,8 @@ class _Search:
         done = ended.finished & np.isfinite(energies)
         for k in range(len(group)):
             books.spend(tally, int(ended.evaluations[k]), int(ended.probes[k]))
-        near = books.best + NEAR * books.unit
-        near = min(
-            near, float(np.min(energies[done], initial=math.inf)) + NEAR * books.unit
-        )
+        best = min(books.best, float(np.min(energies[done], initial=math.inf)))
+        near = best + NEAR * books.unit
         low = [k for k in range(len(group)) if done[k] and energies[k] <= near]
         polished = self._polished(positions, low, SOUND)
         for k in range(len(group)):
@@ -364,7 +362,7 @@ class _Search:
 
     def _polished(
         self,
-        positions: Sequence[np.ndarray] | np.ndarray,
+        positions: Sequence[np.ndarray],
         which: list[int],
         tolerance: float,
     ) -> dict[int, tuple[float, np.ndarray, int]]:
@@ -425,12 +423,10 @@ class _Search:
         minima = merged.minima
         return SearchResult(
             task=self.task,
-            energies=np.array([m.energy for m in merged.minima]),
-            positions=np.array([m.positions for m in merged.minima]).reshape(
-                -1, self.task.n, d
-            ),
-            hits=np.array([m.hits for m in merged.minima], int),
-            first_evaluation=np.array([m.first_evaluation for m in merged.minima], int),
+            energies=np.array([m.energy for m in minima], float),
+            positions=np.array([m.positions for m in minima], float).reshape(shape),
+            hits=np.array([m.hits for m in minima], int),
+            first_evaluation=np.array([m.first_evaluation for m in minima], int),
             evaluations=books.evaluations + spent,
             counts=counts,
             arms=[tally.summary() for tally in books.tallies],

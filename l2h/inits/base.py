@@ -19,7 +19,7 @@ class Start(eqx.Module):
 
     positions: Float[Array, "n d"]
     evaluations: Int[Array, ""] = eqx.field(default_factory=_nothing)
-    """Energy-and-gradient evaluations spent, those of clusters with fewer atoms included."""
+    """Energy-and-gradient evaluations spent, also those of clusters with fewer atoms."""
     probes: Int[Array, ""] = eqx.field(default_factory=_nothing)
     """Energies of single atoms on vacant sites, counted apart."""
 
