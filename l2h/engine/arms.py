@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 
 from ..inits import Grown
 from ..lattice import suits
-from ..optimizers import BasinHopping
+from ..optimizers import LBFGS, BasinHopping, Shake, Swaps
 from ..tasks import Task
 from .attempt import Arm
 
-HOPS = 1000
+# Steps of a walk that begins anywhere, and of one that begins from a low minimum.
+HOPS, ONWARD = 1000, 400
 
 
 def _grown(task: Task) -> Arm:
@@ -31,6 +32,13 @@ def _plain(task: Task) -> Arm:
     return Arm("bh-plain", task.init, BasinHopping.plain(), HOPS)
 
 
+def _onward(task: Task) -> Arm:
+    # Cooler than a walk from anywhere: there is less to leave.
+    hop = Swaps(Shake(0.36, loose=0.4))
+    walk = BasinHopping(LBFGS(0.36, memory=4), hop, temperature=0.3, target=0.5)
+    return Arm("onward", None, walk, ONWARD)
+
+
 def _strong(task: Task) -> Arm:
     return Arm("bh-strong", task.init, BasinHopping.strong(), HOPS)
 
@@ -42,6 +50,7 @@ ARMS: dict[str, Callable[[Task], Arm]] = {
     "random": _random,
     "bh-plain": _plain,
     "bh-strong": _strong,
+    "onward": _onward,
 }
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import as_array, cast, require_positive
-from ..inits import AbstractInit
+from ..inits import AbstractInit, Start
 from ..lattice import Growing, law, settle, suits
 from ..optimizers import LBFGS, AbstractOptimizer, State
 from ..optimizers.quench import gradient_rms
@@ -26,7 +26,8 @@ class Arm(eqx.Module):
 
     Arguments:
         name: by which it is reported; static.
-        init: distribution of starts.
+        init: distribution of starts; None begins from low minima that the search has found
+            already.
         walk: any optimizer, run before the quench; the best structure that it sees is
             quenched. None quenches the start.
         steps: of the walk; static.
@@ -36,7 +37,7 @@ class Arm(eqx.Module):
     """
 
     name: str = eqx.field(static=True)
-    init: AbstractInit
+    init: AbstractInit | None
     walk: AbstractOptimizer | None = None
     steps: int = eqx.field(static=True, default=0)
 
@@ -126,13 +127,25 @@ def begin(
     n: int,
     dtype: Any,
     keys: Key[Array, " b"],
+    known: Float[Array, "b n d"] | None = None,
 ) -> Begun:
-    """Make the first part of attempts, up to the end of their probation: all that does not
-    depend on what others have found."""
+    """Make the first part of attempts, up to the end of their probation.
 
-    def one(key: PRNGKeyArray) -> Begun:
+    Arguments:
+        arm: how they start and move.
+        rule: says how long probation is.
+        potential, n, dtype: the energy surface, number of atoms, precision.
+        keys: one an attempt.
+        known: where they start if the arm has no distribution of its own.
+    """
+
+    def one(key: PRNGKeyArray, known: Float[Array, "n d"] | None) -> Begun:
         for_start, for_walk = jax.random.split(key)
-        start = arm.init.start(for_start, potential, n, dtype)
+        if arm.init is None:
+            assert known is not None
+            start = Start(known)
+        else:
+            start = arm.init.start(for_start, potential, n, dtype)
         positions, spent = start.positions, start.evaluations
         if arm.walk is not None:
             walked = rollout(arm.walk, potential, positions, arm.steps, key=for_walk)
@@ -144,7 +157,7 @@ def begin(
         expected = rule.expected(potential, state)
         return Begun(state, expected, spent + state.evaluations, start.probes)
 
-    return jax.vmap(one)(keys)
+    return jax.vmap(one)(keys, known)
 
 
 def _descend(

@@ -94,18 +94,28 @@ class Ledger:
         self.minima.append(found)
         self.minima.sort(key=lambda m: m.energy)
 
-    def enter(self, tally: Tally, energy: float, positions: np.ndarray) -> None:
-        """Enter a polished structure."""
+    def enter(
+        self, tally: Tally, energy: float, positions: np.ndarray, *, independent: bool
+    ) -> None:
+        """Enter a polished structure.
+
+        Arguments:
+            tally: of the arm that found it.
+            energy, positions: the structure.
+            independent: whether it was found without knowledge of others. Coming back to
+                where one has started is no find.
+        """
         tally.best = min(tally.best, energy)
         mark = fingerprint(self.task, positions)
         self.merge(Minimum(energy, positions, 1, self.evaluations, mark))
         gap = ENERGY_WINDOW * self.unit
-        if energy < self._lowest() - gap:
+        lower = energy < self._lowest() - gap
+        if lower:
             self.progress.append((self.evaluations, energy))
             # Finds of what was the best until now say nothing any more.
             for other in self.tallies:
                 other.finds = 0
-        if abs(energy - self._lowest()) <= gap:
+        if lower or (independent and abs(energy - self._lowest()) <= gap):
             tally.finds += 1
 
     def _lowest(self) -> float:

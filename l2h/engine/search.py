@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Key, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from ..domains import Domain
 from ..evaluation.minima import fingerprint
@@ -36,6 +36,9 @@ NEAR = 0.1
 SOUND, FINE = 1e-3, 1e-7
 # Share of the evaluations that may polish minima beyond the lowest, at the end.
 POLISHING = 0.1
+# Probability that an attempt which begins from known minima takes the lowest, and the next
+# if it does not take that.
+LOW = 0.3
 SINGLE = jnp.float32
 FILE = "search.l2h"
 # Seconds between two writings of the books.
@@ -288,6 +291,8 @@ class _Search:
         books = self.ledger
         self.between = books.copy()
         which = self.shares.choose(books.tallies, self.seed, books.rounds)
+        if self.arms[which].init is None and not math.isfinite(books.best):
+            which = 0
         arm, tally = self.arms[which], books.tallies[which]
         size = self._size(tally, budget)
         first = books.attempts
@@ -307,7 +312,7 @@ class _Search:
                 books.spend(tally, int(begun.evaluations[place]), int(begun.probes[place]))
                 place += 1
             if group:
-                self._finish(tally, begun, group)
+                self._finish(arm, tally, begun, group)
             if status is None:
                 status = stop()
                 note(self.progress(arm.name))
@@ -325,16 +330,35 @@ class _Search:
         chunks = []
         for k, first in enumerate(range(0, len(numbers), LANES)):
             index = numbers[first : first + LANES]
+            known = None if arm.init is not None else self._known(index)
             full = np.concatenate([index, np.full(LANES - len(index), index[0])])
             # All are under way before the first is waited for.
             with jax.default_device(self.devices[k % len(self.devices)]):
                 keys = _keys(self.root, jnp.asarray(full, jnp.int32))
                 chunks.append(
-                    begin(arm, self.rule, self.task.potential, self.task.n, SINGLE, keys)
+                    begin(
+                        arm,
+                        self.rule,
+                        self.task.potential,
+                        self.task.n,
+                        SINGLE,
+                        keys,
+                        known,
+                    )
                 )
         return jax.tree.map(lambda *parts: np.concatenate(parts), *chunks)
 
-    def _finish(self, tally: Tally, begun: Begun, group: list[int]) -> None:
+    def _known(self, numbers: np.ndarray) -> Float[Array, "b n d"]:
+        """Return a low structure for each attempt, the lower the more likely."""
+        pool = sorted([*self.ledger.minima, *self.ledger.spares], key=lambda m: m.energy)
+        places = [
+            min(np.random.default_rng([self.seed, int(i)]).geometric(LOW), len(pool)) - 1
+            for i in numbers
+        ]
+        places += [places[0]] * (LANES - len(places))
+        return jnp.asarray(np.stack([pool[k].positions for k in places]), SINGLE)
+
+    def _finish(self, arm: Arm, tally: Tally, begun: Begun, group: list[int]) -> None:
         """Quench and repair a group of attempts, and polish what is low."""
         books = self.ledger
         full = np.array(group + [group[0]] * (GROUP - len(group)))
@@ -356,7 +380,7 @@ class _Search:
                 energy, structure, cost = polished[k]
                 books.polishing += cost
                 books.spend(tally, cost)
-                books.enter(tally, energy, structure)
+                books.enter(tally, energy, structure, independent=arm.init is not None)
             elif done[k]:
                 books.set_aside(tally, float(energies[k]), positions[k])
 
