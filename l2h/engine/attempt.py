@@ -1,5 +1,6 @@
 """One attempt: start, walk, probation, quench, repair; the pure parts of a search."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import as_array, cast, require_positive
 from ..inits import AbstractInit, Start
-from ..lattice import Growing, law, settle, suits
+from ..lattice import AbstractLaw, Growing, arrange, law, settle, suits
 from ..optimizers import LBFGS, AbstractOptimizer, State
 from ..optimizers.quench import gradient_rms
 from ..potentials import AbstractPotential
@@ -216,15 +217,38 @@ def finish(
     return jax.vmap(one)(begun)
 
 
+def _rearranged(
+    potential: AbstractPotential, known: AbstractLaw
+) -> Callable[[Float[Array, "n d"]], tuple[Array, Array, Array]]:
+    """Return what moves atoms without relaxation: to vacant sites, or in alloys into each
+    other's places. It returns positions, the energy gained, and site probes made."""
+    species = getattr(potential, "species", None)
+
+    def exchange(x: Float[Array, "n d"]) -> tuple[Array, Array, Array]:
+        n, unit = len(x), cast(potential.scale, x.dtype)
+        natural = jnp.pad(x / unit.length, ((0, padded(n) - n), (0, 0)))
+        zero = jnp.asarray(0, jnp.int32)
+        cluster = Growing(natural, jnp.asarray(n, jnp.int32), zero)
+        changed, gain = settle(known, cluster, n, unit.length, unit.energy)
+        return changed.positions[:n] * unit.length, gain, changed.probes
+
+    def swap(x: Float[Array, "n d"]) -> tuple[Array, Array, Array]:
+        unit = cast(potential.scale, x.dtype)
+        swapped, gain = arrange(known, x, species, unit.energy)
+        return swapped, gain, jnp.asarray(0, jnp.int32)
+
+    return exchange if species is None or potential.A.shape[0] == 1 else swap
+
+
 def _repair(
     rule: Abandonment, potential: AbstractPotential, ended: Ended, tolerance: float
 ) -> Ended:
     """Exchange atoms and vacancies, and quench, while the energy falls."""
     known = law(potential)
     assert known is not None
-    n, dtype = len(ended.positions), ended.positions.dtype
+    dtype = ended.positions.dtype
     unit = cast(potential.scale, dtype)
-    room = padded(n) - n
+    better_place = _rearranged(potential, known)
 
     def going(carry: tuple[Ended, Any]) -> Bool[Array, ""]:
         ended, better = carry
@@ -232,11 +256,7 @@ def _repair(
 
     def body(carry: tuple[Ended, Any]) -> tuple[Ended, Any]:
         ended, _ = carry
-        x = jnp.pad(ended.positions / unit.length, ((0, room), (0, 0)))
-        zero = jnp.asarray(0, jnp.int32)
-        cluster = Growing(x, jnp.asarray(n, jnp.int32), zero)
-        changed, gain = settle(known, cluster, n, unit.length, unit.energy)
-        start = changed.positions[:n] * unit.length
+        start, gain, probes = better_place(ended.positions)
         key = jax.random.key(0)
         state = relaxer().init(potential, start, horizon=400, key=key)
         none = jnp.asarray(jnp.inf, dtype)
@@ -254,7 +274,7 @@ def _repair(
                 jnp.where(better, seen.energy, ended.energy),
                 ended.finished,
                 ended.evaluations + spent,
-                ended.probes + changed.probes,
+                ended.probes + probes,
                 ended.repairs + better.astype(jnp.int32),
             ),
             better,

@@ -9,3 +9,4 @@ from .law import (
     suits as suits,
 )
 from .sites import Sites as Sites, probe as probe, sites as sites
+from .swaps import arrange as arrange, swap_energies as swap_energies

@@ -48,7 +48,7 @@ class Lattice(eqx.Module):
         squared = sum((c[:, None] - c) ** 2 for c in points.T) * length**2
         see = exists[:, None] & exists & ~jnp.eye(len(points), dtype=bool)
         species = jnp.zeros(len(points), jnp.int32)
-        pair, weight = law.tables(jnp.where(see, squared, jnp.inf), species)
+        pair, weight = law.tables(jnp.where(see, squared, jnp.inf), species, species)
         return (
             Lattice(
                 points, exists, occupied, jnp.where(see, pair, 0), jnp.where(see, weight, 0)

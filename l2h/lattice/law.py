@@ -26,13 +26,18 @@ class AbstractLaw(eqx.Module):
 
     @abstractmethod
     def tables(
-        self, squared: Float[Array, "t t"], species: Int[Array, " t"]
+        self,
+        squared: Float[Array, "t t"],
+        rows: Int[Array, " t"],
+        columns: Int[Array, " t"],
     ) -> tuple[Float[Array, "t t"], Float[Array, "t t"]]:
-        """Return V and w of all pairs of sites, each occupied by its species.
+        """Return V and w of all pairs of sites.
 
         Arguments:
             squared: squared distances; infinite where two sites do not see each other.
-            species: by which the law tells atoms apart.
+            rows: species of the first site of each pair, by which the law tells atoms
+                apart.
+            columns: species of the second.
         """
 
     @abstractmethod
@@ -47,7 +52,10 @@ class PairLaw(AbstractLaw):
     embedded = False
 
     def tables(
-        self, squared: Float[Array, "t t"], species: Int[Array, " t"]
+        self,
+        squared: Float[Array, "t t"],
+        rows: Int[Array, " t"],
+        columns: Int[Array, " t"],
     ) -> tuple[Float[Array, "t t"], Float[Array, "t t"]]:
         p = cast(self.potential, squared.dtype)
         # Lattice sites may fall together; what overlaps is refused, by a finite number.
@@ -66,11 +74,14 @@ class GuptaLaw(AbstractLaw):
     embedded = True
 
     def tables(
-        self, squared: Float[Array, "t t"], species: Int[Array, " t"]
+        self,
+        squared: Float[Array, "t t"],
+        rows: Int[Array, " t"],
+        columns: Int[Array, " t"],
     ) -> tuple[Float[Array, "t t"], Float[Array, "t t"]]:
         p = cast(self.potential, squared.dtype)
-        rows, columns = species[:, None], species[None]
-        A, xi, steep, flat, r0 = (t[rows, columns] for t in (p.A, p.xi, p.p, p.q, p.r0))
+        kinds = rows[:, None], columns[None]
+        A, xi, steep, flat, r0 = (t[kinds] for t in (p.A, p.xi, p.p, p.q, p.r0))
         # Below half a distance the pair law is not steep enough to refuse an overlap.
         stretch = jnp.sqrt(squared) / r0
         near = jnp.where(stretch < 0.6, 10.0, 1.0).astype(squared.dtype)
