@@ -2,4 +2,5 @@
 
 from .base import AbstractInit as AbstractInit
 from .harmonic import Harmonic as Harmonic
+from .symmetric import Symmetric as Symmetric, SymmetricStart as SymmetricStart
 from .uniform import Uniform as Uniform

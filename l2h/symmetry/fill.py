@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from .point_groups import WITH_CENTRE, WITHOUT_CENTRE
 from .regions import Ball, Cell, Coordinates, between, images, squared
 
 SPECIAL = 0.6
@@ -14,12 +15,10 @@ SPACING = 0.7
 RELAX_AFTER, CLOSER, FARTHER = 40, 0.95, 1.02
 PATIENCE = 400
 # Points drawn at once, whole vector registers of them, and how many of these may join.
-PROPOSALS, ADMISSIONS = 32, 4
+PROPOSALS, ADMISSIONS = 32, 6
 # What an image must not exceed to count as the point itself. Points are moved onto their
 # special position first, so that the distance is zero but for rounding.
 COINCIDENT, EXACT = 0.03, 1e-3
-# What `completions` says of a number of missing atoms; zero: no orbits sum to it.
-WITH_CENTRE, WITHOUT_CENTRE = 1, 2
 
 # Operations, shifts and mask.
 Group = tuple[Array, Array | None, Array]
@@ -40,6 +39,11 @@ class _Filling(NamedTuple):
     count: Int[Array, ""]
     failures: Int[Array, ""]
     rounds: Int[Array, ""]
+
+
+# What has been filled, squared distances of the points drawn to the nearest atom, and the
+# first of them that has not been tried.
+Admission = tuple[_Filling, Array, Array]
 
 
 def symmetric_fill(
@@ -74,7 +78,7 @@ def symmetric_fill(
         special: distance within which images of a point merge.
         spacing: smallest distance of two atoms, at first.
         completions: which numbers of missing atoms are sums of orbits, as
-            `Groups.completions` tells; orbits that lead to no exact `largest` are then
+            `completions` tells; orbits that lead to no exact `largest` are then
             rejected, and the centre is filled first where it must be.
 
     Returns:
@@ -139,6 +143,7 @@ def _fill(
     largest = jnp.minimum(jnp.asarray(largest, jnp.int32), capacity)
     numbers = jnp.arange(PROPOSALS, dtype=jnp.int32)
     places = jnp.arange(capacity, dtype=jnp.int32)
+    zero = jnp.asarray(0, jnp.int32)
 
     def unfinished(now: _Filling) -> Bool[Array, ""]:
         return (now.count < target) & (now.failures < PATIENCE)
@@ -173,8 +178,9 @@ def _fill(
         # one point of an orbit speak for all.
         occupied = places < now.count
         free = jnp.minimum(nearest, room(points, tuple(now.coordinates), occupied))
-        start = jnp.asarray(0, jnp.int32)
-        for _ in range(ADMISSIONS):
+
+        def admit(_: Array, state: Admission) -> Admission:
+            now, free, start = state
             fits = (free > near) & (now.count + orbit <= largest) & (numbers >= start)
             if completions is not None:
                 rest = completions[jnp.maximum(largest - now.count - orbit, 0)]
@@ -197,9 +203,11 @@ def _fill(
             )
             start = jnp.where(joins, first + 1, PROPOSALS)
             free = jnp.minimum(free, room(points, atoms, new))
+            return now, free, start
+
+        now = jax.lax.fori_loop(0, ADMISSIONS, admit, (now, free, zero))[0]
         return _Filling(now.coordinates, now.count, now.failures, now.rounds + 1)
 
-    zero = jnp.asarray(0, jnp.int32)
     empty = jnp.zeros((3, capacity), dtype)
     done = jax.lax.while_loop(unfinished, body, _Filling(empty, zero, zero, zero))
     return Fill(done.coordinates.T, done.count, done.count >= target)
