@@ -109,7 +109,7 @@ class Symmetric(AbstractInit):
         length = unit.astype(dtype)
         # Even without symmetry, a ball that is too small leaves atoms over.
         rest = Uniform()(filling, potential, n, dtype)
-        placed = jnp.arange(n)[:, None] < filled.count
+        placed = jnp.arange(n, dtype=jnp.int32)[:, None] < filled.count
         positions = jnp.where(placed, filled.positions * length, rest)
         invariance = Invariance.of(
             positions,

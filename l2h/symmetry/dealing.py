@@ -21,13 +21,13 @@ def deal(
     """
     n = len(species)
     shuffle, choose = jax.random.split(key)
-    places = jnp.arange(n)
+    places = jnp.arange(n, dtype=jnp.int32)
     chance = jax.random.uniform(shuffle, (n,))
     label = orbits if whole else places
     sizes = jnp.zeros(n, jnp.int32).at[label].add(1)
     left = jnp.zeros(n, jnp.int32).at[species].add(1)
     # Ties in size are broken at random; places that are no orbit's first have size zero.
-    order = jnp.argsort(-sizes - chance * 0.5)
+    order = jnp.argsort(-sizes.astype(chance.dtype) - chance / 2)
     noise = jax.random.gumbel(choose, (n, n))
 
     def step(
@@ -36,15 +36,18 @@ def deal(
         orbit, luck = item
         size = sizes[orbit]
         enough = (left >= size) & (left > 0) & (size > 0)
-        odds = jnp.where(enough, jnp.log(jnp.maximum(left, 1)) + luck, -jnp.inf)
-        kind = jnp.where(jnp.any(enough), jnp.argmax(odds), n)
+        odds = jnp.where(
+            enough, jnp.log(jnp.maximum(left, 1).astype(luck.dtype)) + luck, -jnp.inf
+        )
+        kind = jnp.where(jnp.any(enough), jnp.argmax(odds), n).astype(jnp.int32)
         return left.at[kind].add(-size, mode="drop"), kind
 
     left, kinds = jax.lax.scan(step, left, (order, noise))
-    dealt = jnp.zeros(n, kinds.dtype).at[order].set(kinds)[label]
+    dealt = jnp.zeros(n, jnp.int32).at[order].set(kinds)[label]
     # Orbits that no species fills: their places, in random order, take what is left.
     split = dealt == n
-    rank = jnp.argsort(jnp.argsort(jnp.where(split, chance, 2.0)))
-    rest = jnp.searchsorted(jnp.cumsum(left), rank, side="right")
+    rank = jnp.argsort(jnp.argsort(jnp.where(split, chance, 2.0))).astype(jnp.int32)
+    sums = jnp.cumsum(left, dtype=jnp.int32)
+    rest = jnp.searchsorted(sums, rank, side="right").astype(jnp.int32)
     dealt = jnp.where(split, rest, dealt)
-    return jnp.zeros(n, places.dtype).at[jnp.argsort(species)].set(jnp.argsort(dealt))
+    return places.at[jnp.argsort(species)].set(jnp.argsort(dealt).astype(jnp.int32))
