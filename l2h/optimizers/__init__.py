@@ -15,6 +15,7 @@ from .hops import (
     Shake as Shake,
     Swaps as Swaps,
 )
+from .invariant import Invariant as Invariant
 from .lbfgs import LBFGS as LBFGS
 from .learned import Learned as Learned
 from .quench import (

@@ -1,4 +1,13 @@
-"""Point groups, and structures that they leave as they are."""
+"""Groups of operations, and structures that they leave as they are."""
 
-from .fill import Fill as Fill, symmetric_fill as symmetric_fill
-from .point_groups import Groups as Groups, group as group, names as names
+from .cells import CellGroups as CellGroups
+from .dealing import deal as deal
+from .fill import Fill as Fill, cell_fill as cell_fill, symmetric_fill as symmetric_fill
+from .invariance import Invariance as Invariance
+from .point_groups import (
+    Groups as Groups,
+    completions as completions,
+    group as group,
+    names as names,
+    orbit_sizes as orbit_sizes,
+)

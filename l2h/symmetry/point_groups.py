@@ -14,6 +14,8 @@ Matrices = Float[np.ndarray, "g 3 3"]
 LARGEST_AXIS = 6
 # Two products are one operation if no entry differs by more.
 SAME = 1e-6
+# What `completions` says of a number of missing atoms.
+WITH_CENTRE, WITHOUT_CENTRE = 1, 2
 
 
 def rotation(axis: Sequence[float], angle: float) -> Float[np.ndarray, "3 3"]:
@@ -101,6 +103,56 @@ def group(name: str) -> Matrices:
     operations = closure(generators[name])
     operations.flags.writeable = False
     return operations
+
+
+@cache
+def orbit_sizes(name: str) -> tuple[tuple[int, ...], bool]:
+    """Return the sizes of a group's orbits away from its centre, smallest first, and
+    whether it has a centre: a single point that every operation leaves in place.
+
+    Arguments:
+        name: in Schoenflies's notation.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    table = group(name)
+    # Points stay in place on axes of proper rotations and on mirror planes; planes meet in
+    # such axes. An irrational mixture of directions stands for a general point.
+    general = np.array([1.0, np.sqrt(2) / 3, np.pi / 7])
+    points = [general]
+    for operation in table[1:]:
+        determinant, trace = np.linalg.det(operation), np.trace(operation)
+        if determinant > 0:
+            values, vectors = np.linalg.eig(operation)
+            points.append(np.real(vectors[:, np.argmin(np.abs(values - 1))]))
+        elif abs(trace - 1) < SAME:
+            points.append(general + operation @ general)
+    moved = np.linalg.norm(table @ np.array(points).T - np.array(points).T, axis=1)
+    sizes = len(table) // np.sum(moved < SAME, axis=0)
+    centre = np.abs(table.mean(axis=0)).max() < SAME
+    return tuple(int(size) for size in np.unique(sizes)), bool(centre)
+
+
+def completions(name: str, n: int) -> Int[np.ndarray, " m"]:
+    """Return, for 0 to `n` missing atoms, whether orbits sum to that number: 2 if those
+    away from the centre do, 1 if the centre must be one of them, 0 if none do.
+
+    Arguments:
+        name: of the group, in Schoenflies's notation.
+        n: largest number of atoms.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+    sizes, centre = orbit_sizes(name)
+    without = np.zeros(n + 1, bool)
+    without[0] = True
+    for missing in range(1, n + 1):
+        without[missing] = any(without[missing - s] for s in sizes if s <= missing)
+    central = np.zeros(n + 1, bool)
+    central[1:] = without[:-1] & centre
+    return np.where(without, WITHOUT_CENTRE, np.where(central, WITH_CENTRE, 0))
 
 
 class Groups(eqx.Module):

@@ -1,0 +1,105 @@
+"""The displacements that keep a structure's symmetry."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from .._leaves import concrete
+from .regions import Ball, Cell, between, images, squared
+
+# Largest distance, in the unit of the positions, from an image to the atom it stands for.
+TOLERANCE = 0.1
+
+
+class Invariance(eqx.Module):
+    r"""How operations permute the atoms of a structure, and what follows for its motion.
+
+    An operation R carries atom i to atom R(i). The displacements u that keep the symmetry
+    are those that it carries along, u_{R(i)} = R u_i; any others are projected onto them by
+
+    \[ (P u)_i = \frac{1}{|G|} \sum_{R \in G} R^{-1} u_{R(i)}. \]
+
+    Forces on an invariant structure are such displacements already. Under `jax.vmap`, every
+    structure may have a group of its own.
+    """
+
+    operations: Float[Array, "g 3 3"]
+    atoms: Int[Array, "g n"]
+    """Number of the atom to which each operation carries each atom."""
+    mask: Bool[Array, " g"]
+
+    @staticmethod
+    def of(
+        positions: Float[Array, "n 3"],
+        operations: Float[Array, "g 3 3"],
+        mask: Bool[Array, " g"] | None = None,
+        *,
+        shifts: Float[Array, "g 3"] | None = None,
+        cell: Float[Array, "3 3"] | None = None,
+    ) -> "Invariance":
+        """Find out how operations permute the atoms of a structure.
+
+        Arguments:
+            positions: of an invariant structure; point operations act about the origin.
+            operations: orthogonal matrices of a group, padded to any length.
+            mask: which of them count; all if None.
+            shifts: added after each, in periodic cells.
+            cell: lattice vectors in rows, in periodic cells.
+
+        Raises:
+            ValueError: if an image lies far from every atom (where that is known before
+                tracing).
+        """
+        operations = operations.astype(positions.dtype)
+        if mask is None:
+            mask = jnp.ones(len(operations), bool)
+        region = Ball(jnp.zeros((), positions.dtype)) if cell is None else Cell(cell)
+        table = operations[:, None]
+        moved = images(
+            tuple(positions.T), table, None if shifts is None else shifts[:, None]
+        )
+        there = tuple(c[None, None] for c in positions.T)
+        apart = squared(region.reduce(between(tuple(c[..., None] for c in moved), there)))
+        known = concrete(jnp.where(mask, jnp.max(jnp.min(apart, axis=-1), axis=-1), 0))
+        if known is not None and np.max(known) > TOLERANCE**2:
+            worst = int(np.argmax(known))
+            raise ValueError(
+                f"positions: operation {worst} takes an atom {np.sqrt(known[worst]):.3g} "
+                "away from every other; give an invariant structure, its centre at the "
+                "origin, or leave that operation out."
+            )
+        return Invariance(operations, jnp.argmin(apart, axis=-1).astype(jnp.int32), mask)
+
+    @property
+    def orbits(self) -> Int[Array, " n"]:
+        """Number of the first atom of the orbit that each atom belongs to."""
+        n = self.atoms.shape[1]
+        return jnp.min(jnp.where(self.mask[:, None], self.atoms, n), axis=0)
+
+    def keeping(self, labels: Int[Array, " n"]) -> "Invariance":
+        """Return only the operations that carry each atom to one with the same label.
+
+        Arguments:
+            labels: species of each atom, for instance.
+        """
+        same = jnp.all(labels[self.atoms] == labels, axis=1)
+        return Invariance(self.operations, self.atoms, self.mask & same)
+
+    def renumbered(self, order: Int[Array, " n"]) -> "Invariance":
+        """Return the same for `positions[order]`.
+
+        Arguments:
+            order: a permutation.
+        """
+        atoms = jnp.argsort(order)[self.atoms[:, order]].astype(self.atoms.dtype)
+        return Invariance(self.operations, atoms, self.mask)
+
+    def project(self, displacements: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
+        """Return the part of the displacements that keeps the symmetry."""
+        dtype = displacements.dtype
+        weights = self.mask.astype(dtype) / jnp.sum(self.mask).astype(dtype)
+        rows = (weights[:, None, None] * self.operations.astype(dtype)).reshape(-1, 3)
+        # Carried back by the inverse, which is the transpose: one product for all.
+        carried = displacements[self.atoms].swapaxes(1, 2).reshape(len(rows), -1)
+        return jnp.einsum("ki,kn->ni", rows, carried, precision="highest")
