@@ -17,8 +17,12 @@ from .hops import (
 )
 from .lbfgs import LBFGS as LBFGS
 from .learned import Learned as Learned
-from .quench import (
-    Quench as Quench,
+from .loop import (
+    AbstractWatch as AbstractWatch,
+    Status as Status,
+    UntilConverged as UntilConverged,
+    advance as advance,
     gradient_rms as gradient_rms,
-    quench as quench,
+    run as run,
 )
+from .quench import Quench as Quench, quench as quench

@@ -13,7 +13,7 @@ from .adam import Adam
 from .base import AbstractOptimizer, State, untrained
 from .hops import AbstractHop, Shake, Swaps
 from .lbfgs import LBFGS
-from .quench import gradient_rms
+from .loop import gradient_rms
 
 Memory = TypeVar("Memory")
 
@@ -155,7 +155,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         nowhere = jnp.asarray(jnp.inf, dtype)
         return BasinHoppingMemory(
             minimum=eqx.tree_at(lambda seen: seen.energy, observation, nowhere),
-            quench=self._begun(potential, observation, nowhere, key),
+            quench=self._begun(potential, observation, key),
             fresh=jnp.asarray(True),
             compressed=jnp.asarray(self.compression is not None),
             stretch=jnp.ones((), dtype),
@@ -182,7 +182,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         ended = (settled & ~old.compressed) | ~seen.valid
         # What was evaluated last under compression is the first to be seen without.
         felt = p._felt(potential, seen, old.compressed & ~settled)
-        begun = self._begun(potential, felt, state.ceiling, for_start)
+        begun = self._begun(potential, felt, for_start)
         going = old.quench.after(felt, old.quench.memory)
         quench = _choose(old.fresh | (old.compressed & settled), begun, going)
 
@@ -239,16 +239,12 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         )
 
     def _begun(
-        self,
-        potential: AbstractPotential,
-        felt: Observation,
-        ceiling: Float[Array, ""],
-        key: PRNGKeyArray,
+        self, potential: AbstractPotential, felt: Observation, key: PRNGKeyArray
     ) -> State:
         """Return the inner optimizer's state at the start of a quench."""
         limit = jnp.asarray(self.limit, jnp.int32)
         memory = self.inner.begin(potential, felt, horizon=limit, key=key)
-        return State.first(felt, ceiling, limit, memory)
+        return State.first(felt, limit, memory)
 
     def _accepts(
         self,
@@ -278,7 +274,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
 def _relaxer() -> LBFGS:
     """Return L-BFGS with few memories and long steps (0.4 sigma of Lennard-Jones), which
     suits quenches to rms 1e-2 (docs/baselines.md)."""
-    return LBFGS(longest=0.36, memory=4)
+    return LBFGS(max_step=0.36, history=4)
 
 
 def _choose(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:

@@ -92,7 +92,7 @@ def walks(landscape, start=0.5, count=2500, **changes):
 
 def small(**changes):
     """Return the strong preset with quenches that compile quickly."""
-    return dataclasses.replace(BasinHopping.strong(), inner=LBFGS(memory=2), **changes)
+    return dataclasses.replace(BasinHopping.strong(), inner=LBFGS(history=2), **changes)
 
 
 @functools.cache

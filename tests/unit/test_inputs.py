@@ -20,7 +20,7 @@ POSITIVE = [
     (SoftSphere, ("length", "energy", "exponent")),
     (GradientDescent, ("rate",)),
     (Adam, ("rate", "eps")),
-    (LBFGS, ("longest", "rise", "tolerance")),
+    (LBFGS, ("max_step", "rise", "tolerance")),
     (Uniform, ("edge",)),
     (Harmonic, ("diameter",)),
     (Head, ("alpha", "longest")),
@@ -44,7 +44,7 @@ def test_fractions(name, value):
 
 
 CALLS = {
-    "memory": lambda: LBFGS(memory=0),
+    "history": lambda: LBFGS(history=0),
     "dimension": lambda: Free(0),
     "kind": lambda: Learned.create(KEY, kind="unknown"),
     "preset": lambda: Learned.create(KEY, preset="unknown"),
