@@ -12,6 +12,7 @@ from .fire import Fire as Fire
 from .gradient_descent import GradientDescent as GradientDescent
 from .hops import (
     AbstractHop as AbstractHop,
+    Proposal as Proposal,
     Shake as Shake,
     Swaps as Swaps,
 )
