@@ -4,8 +4,11 @@ from abc import abstractmethod
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .._leaves import require_instance
 from ..potentials import AbstractPotential
 
 
@@ -24,3 +27,19 @@ class AbstractInit(eqx.Module):
             n: number of atoms.
             dtype: floating-point type of the positions.
         """
+
+
+def require_draw(potential: Any, n: Any, dtype: Any) -> None:
+    """Raise ValueError unless a start may be drawn from these; every start begins so.
+
+    Raises:
+        ValueError: naming the argument, what was given and the remedy.
+    """
+    require_instance(potential=(potential, AbstractPotential))
+    if not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"n: {n!r} given; the number of atoms is an integer, at least 1.")
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(
+            f"dtype: {dtype!r} given; positions are floating-point numbers, "
+            'such as "float32".'
+        )

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._leaves import as_array, require_positive
 from ..potentials import AbstractPotential
-from .base import AbstractInit
+from .base import AbstractInit, require_draw
 
 
 class Uniform(AbstractInit):
@@ -34,6 +34,7 @@ class Uniform(AbstractInit):
     def __call__(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
     ) -> Float[Array, "n d"]:
+        require_draw(potential, n, dtype)
         dimension = potential.space.dimension
         edge = self.edge.astype(dtype)
         if self.scaled:

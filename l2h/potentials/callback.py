@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -122,29 +123,31 @@ class Callback(AbstractPotential):
     ) -> tuple[Float[Array, ""], Float[Array, "n d"]]:
         shape, dtype = positions.shape, positions.dtype
         promised = jax.ShapeDtypeStruct((), dtype), jax.ShapeDtypeStruct(shape, dtype)
-        return jax.pure_callback(
-            self._safely, promised, positions, vmap_method="sequential"
-        )
+        safely = partial(_safely, self.function, self.calls)
+        return jax.pure_callback(safely, promised, positions, vmap_method="sequential")
 
-    def _safely(self, positions: Array) -> tuple[np.ndarray, np.ndarray]:
-        """Call the calculator on the host; whatever goes wrong becomes not a number."""
-        error = None
-        x = np.array(positions, np.float64)
-        energy, gradient = np.asarray(np.nan), np.full(x.shape, np.nan)
-        try:
-            found, slope = self.function(x)
-            found, slope = np.asarray(found, np.float64), np.asarray(slope, np.float64)
-            if found.size != 1 or slope.shape != x.shape:
-                error = (
-                    f"It returned an energy of shape {found.shape} and a gradient of shape "
-                    f"{slope.shape}, where () and {x.shape} are expected."
-                )
-            elif not (np.all(np.isfinite(found)) and np.all(np.isfinite(slope))):
-                error = "It returned an energy or a gradient that is not finite."
-            else:
-                energy, gradient = found.reshape(()), slope
-        except Exception as raised:
-            error = f"{type(raised).__name__}: {raised}"
-        self.calls.note(error)
-        with np.errstate(over="ignore"):  # beyond single precision: infinite
-            return energy.astype(positions.dtype), gradient.astype(positions.dtype)
+
+def _safely(
+    function: Evaluate, calls: Calls, positions: Array | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Call a calculator on the host; whatever goes wrong becomes not a number."""
+    error = None
+    x = np.array(positions, np.float64)
+    energy, gradient = np.asarray(np.nan), np.full(x.shape, np.nan)
+    try:
+        found, slope = function(x)
+        found, slope = np.asarray(found, np.float64), np.asarray(slope, np.float64)
+        if found.size != 1 or slope.shape != x.shape:
+            error = (
+                f"It returned an energy of shape {found.shape} and a gradient of shape "
+                f"{slope.shape}, where () and {x.shape} are expected."
+            )
+        elif not (np.all(np.isfinite(found)) and np.all(np.isfinite(slope))):
+            error = "It returned an energy or a gradient that is not finite."
+        else:
+            energy, gradient = found.reshape(()), slope
+    except Exception as raised:
+        error = f"{type(raised).__name__}: {raised}"
+    calls.note(error)
+    with np.errstate(over="ignore"):  # beyond single precision: infinite
+        return energy.astype(positions.dtype), gradient.astype(positions.dtype)

@@ -302,6 +302,28 @@ def test_default_preset_begins_downhill():
     assert float(jnp.sum(shift * state.observation.gradient)) < 0
 
 
+@both
+def test_the_strongest_repulsion_is_read_as_strong(dtype):
+    features = learned("equivariant").features
+
+    @jax.jit
+    def read(x):
+        state = Learned.create(KEY).init(LennardJones(), x, horizon=1, key=KEY)
+        return features.read(LennardJones(), state)[0], state.observation.gradient
+
+    # Squares of these gradients overflow in single precision.
+    direction = jnp.asarray([2.0, -1.0, 0.5], dtype) / 100
+    x = jnp.stack([0 * direction, direction, jnp.asarray([1.0, 1.0, 1.0], dtype)])
+    reading, gradient = read(x)
+    assert float(jnp.max(jnp.abs(gradient))) > 1e20
+    repelled = reading.basis[:, 0, :2]
+    unit = direction / jnp.linalg.norm(direction)
+    cosines = unit @ repelled / jnp.linalg.norm(repelled, axis=0)
+    np.testing.assert_allclose(cosines, [1, -1], atol=1e-5)
+    # The first input is the logarithm of the strength, capped at 100.
+    np.testing.assert_allclose(reading.inputs[0, :2], 2, atol=1e-5)
+
+
 @each
 def test_coordinates_match_the_module(name):
     optimizer = OPTIMIZERS[name]()
