@@ -38,7 +38,7 @@ def search(
     energies, positions = jax.vmap(walk)(keys)
     best = positions[jnp.argmin(energies)].astype(jnp.float64)
     return energies, quench(
-        task.potential, best, tolerance=1e-9, optimizer=LBFGS(memory=4)
+        task.potential, best, tolerance=1e-9, optimizer=LBFGS(history=4)
     ).energy
 
 

@@ -1,6 +1,7 @@
 """Array leaves of modules: conversion, casting, inspection."""
 
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import jax
@@ -9,6 +10,8 @@ import numpy as np
 from jax.core import Tracer
 
 Tree = TypeVar("Tree")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def as_array(value: Any) -> Any:
@@ -39,6 +42,74 @@ def concrete(value: Any) -> np.ndarray | None:
     if isinstance(value, (int, float, np.ndarray, np.generic, jax.Array)):
         return np.asarray(value)
     return None
+
+
+def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Compile a function; where its caller is traced, it becomes part of the caller's
+    program, as if it were not compiled by itself."""
+    options: Any = {"inline": True}
+    return eqx.filter_jit(function, **options)
+
+
+def traced(tree: Any) -> bool:
+    """Return whether any leaf is traced, hence unknown while Python runs."""
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
+
+
+def require_instance(**arguments: tuple[Any, type]) -> None:
+    """Raise ValueError if an argument is not an instance of its class.
+
+    Arguments:
+        arguments: by name, each a value and the class that it should have.
+
+    Raises:
+        ValueError: naming the argument, what was given and the remedy.
+    """
+    for name, (value, kind) in arguments.items():
+        if isinstance(value, kind):
+            continue
+        if isinstance(value, type):
+            given = f"the class {value.__name__}"
+            remedy = f"an instance of it, {value.__name__}(...)"
+        elif isinstance(held := getattr(value, name, None), kind):
+            given = f"a {type(value).__name__}"
+            remedy = f"its {name}, a {type(held).__name__}"
+        else:
+            given, remedy = f"a {type(value).__name__}", f"an instance of {kind.__name__}"
+        raise ValueError(f"{name}: {given} given; give {remedy}.")
+
+
+def require_structure(positions: Any, dimension: int) -> None:
+    """Raise ValueError unless these are the positions of one structure.
+
+    Arguments:
+        positions: an array, traced or not, of shape (n, d) and floating-point type.
+        dimension: number of coordinates d of one atom.
+
+    Raises:
+        ValueError: saying what was given and the remedy.
+    """
+    if not isinstance(positions, (jax.Array, np.ndarray)):
+        raise ValueError(
+            f"positions: a {type(positions).__name__} given; give an array of shape "
+            f"(n, {dimension}), such as jax.numpy.asarray(positions, float)."
+        )
+    if positions.ndim != 2:
+        batch = "; for a batch, use jax.vmap" if positions.ndim > 2 else ""
+        raise ValueError(
+            f"positions: shape {positions.shape} given; one structure of n atoms has shape "
+            f"(n, {dimension}){batch}."
+        )
+    if positions.shape[1] != dimension:
+        raise ValueError(
+            f"positions: {positions.shape[1]} coordinates per atom, but the potential's "
+            f"space has {dimension}; give an array of that shape."
+        )
+    if not jnp.issubdtype(positions.dtype, jnp.floating):
+        raise ValueError(
+            f"positions: {positions.dtype} given, in which lengths and energies would be "
+            "truncated; give floating-point numbers, positions.astype(float)."
+        )
 
 
 def require_positive(**values: Any) -> None:

@@ -1,4 +1,4 @@
-"""The one loop: an optimizer on a potential from a start."""
+"""An optimizer on a potential from a start."""
 
 from typing import Any
 
@@ -8,8 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from ._leaves import concrete
+from ._leaves import compiled, concrete, require_instance, require_structure
 from .optimizers import AbstractOptimizer, State
+from .optimizers.loop import (
+    AbstractWatch,
+    Status as Status,
+    advance as advance,
+    counted,
+    run,
+)
 from .potentials import AbstractPotential
 
 
@@ -23,10 +30,15 @@ class Trace(eqx.Module):
 
 
 class Rollout(eqx.Module):
-    """The result of a rollout: its final state and, if asked for, a trace."""
+    """The result of a rollout: its final state, how it ended, and what was asked for."""
 
     state: State
+    status: Status
+    """Why it ended: the watch's reason, else spent, or invalid if the last energy or
+    gradient is not finite."""
     trace: Trace | None = None
+    notes: Any = None
+    """Those of the watch, if there is one."""
 
     @property
     def best_energy(self) -> Float[Array, ""]:
@@ -39,35 +51,6 @@ class Rollout(eqx.Module):
         return self.state.best_positions
 
 
-def advance(
-    optimizer: AbstractOptimizer,
-    potential: AbstractPotential,
-    state: State,
-    steps: Int[Array, ""] | int,
-    *,
-    key: PRNGKeyArray,
-) -> State:
-    """Take `steps` further steps.
-
-    The key of a step is `fold_in(key, index of the step)`: advancing by a and then by b
-    equals advancing by a + b, with the same `key`.
-
-    Arguments:
-        optimizer: any optimizer.
-        potential: the energy surface.
-        state: where to go on.
-        steps: how many steps; may be traced, one compilation serves all.
-        key: the rollout's key.
-    """
-
-    def body(_: Any, state: State) -> State:
-        return optimizer.step(
-            potential, state, key=jax.random.fold_in(key, state.evaluations)
-        )
-
-    return jax.lax.fori_loop(0, steps, body, state)
-
-
 def rollout(
     optimizer: AbstractOptimizer,
     potential: AbstractPotential,
@@ -77,8 +60,12 @@ def rollout(
     key: PRNGKeyArray,
     horizon: Int[Array, ""] | int | None = None,
     trace_every: int | None = None,
+    watch: AbstractWatch | None = None,
 ) -> Rollout:
     """Run an optimizer from a start.
+
+    Compiled where it is called with known values, and only once for all numbers of steps
+    (with a trace, once for each).
 
     Arguments:
         optimizer: any optimizer.
@@ -89,51 +76,95 @@ def rollout(
         horizon: number of steps that the optimizer believes it has; `steps` by default.
         trace_every: if given, keep every so-manieth state; `steps` must then be a concrete
             multiple of it.
+        watch: takes notes along the way, and may end the rollout.
 
     Returns:
-        The final state, with the best structure seen, and the trace.
+        The final state, with the best structure seen, how the rollout ended, the trace,
+        and the notes of the watch.
 
     Raises:
-        ValueError: if `steps` is negative or does not divide into trace intervals; if
-            positions have another dimension than the potential's space; or, where they
-            are known before tracing, if they are not finite or atoms coincide.
+        ValueError: if `steps` is negative or does not divide into trace intervals; if an
+            argument is of another kind, or positions are not one structure of
+            floating-point numbers in the potential's space; or, where they are known
+            before tracing, if they are not finite or atoms coincide.
     """
-    _check_start(potential, positions)
+    require_instance(optimizer=(optimizer, AbstractOptimizer))
+    require_instance(potential=(potential, AbstractPotential))
+    require_structure(positions, potential.space.dimension)
+    _check_finite(positions)
     if isinstance(steps, int) and steps < 0:
         raise ValueError(f"steps: {steps} given; it must not be negative.")
-    horizon = steps if horizon is None else horizon
-    state = optimizer.init(
-        potential, positions, horizon=horizon, key=jax.random.fold_in(key, 0)
-    )
-    _check_seen(state)
-    if trace_every is None:
-        return Rollout(advance(optimizer, potential, state, steps, key=key))
-    if not isinstance(steps, int) or trace_every < 1 or steps % trace_every:
+    if trace_every is not None and (
+        not isinstance(steps, int) or trace_every < 1 or steps % trace_every
+    ):
         raise ValueError(
             f"trace_every: {trace_every} does not divide {steps} steps; give a positive "
             "integer that does."
         )
+    given = (optimizer, potential, positions, key)
+    horizon = counted(steps if horizon is None else horizon, given)
+    state = _begin(optimizer, potential, jnp.asarray(positions), horizon, key)
+    _check_seen(state)
+    if trace_every is None:
+        steps = counted(steps, given)
+    return _go(optimizer, potential, state, steps, trace_every, watch, key)
+
+
+@compiled
+def _begin(
+    optimizer: AbstractOptimizer,
+    potential: AbstractPotential,
+    positions: Float[Array, "n d"],
+    horizon: Int[Array, ""] | int,
+    key: PRNGKeyArray,
+) -> State:
+    start_key = jax.random.fold_in(key, 0)
+    return optimizer.init(potential, positions, horizon=horizon, key=start_key)
+
+
+@compiled
+def _go(
+    optimizer: AbstractOptimizer,
+    potential: AbstractPotential,
+    state: State,
+    steps: Int[Array, ""] | int,
+    trace_every: int | None,
+    watch: AbstractWatch | None,
+    key: PRNGKeyArray,
+) -> Rollout:
+    notes = None if watch is None else watch.begin(potential, state)
+
+    def piece(carry: tuple[State, Any], count: Int[Array, ""] | int) -> tuple[State, Any]:
+        state, notes = carry
+        return run(optimizer, potential, state, count, watch, notes, key=key)
 
     def record(state: State) -> tuple[Array, ...]:
         seen = state.observation
         return state.steps, seen.energy, state.best_energy, seen.positions
 
-    def chunk(state: State, _: None) -> tuple[State, tuple[Array, ...]]:
-        state = advance(optimizer, potential, state, trace_every, key=key)
-        return state, record(state)
+    def chunk(
+        carry: tuple[State, Any], _: None
+    ) -> tuple[tuple[State, Any], tuple[Array, ...]]:
+        carry = piece(carry, trace_every or 0)
+        return carry, record(carry[0])
 
-    first = record(state)
-    state, rest = jax.lax.scan(chunk, state, None, length=steps // trace_every)
-    columns = [jnp.concatenate([a[None], b]) for a, b in zip(first, rest, strict=True)]
-    return Rollout(state, Trace(*columns))
-
-
-def _check_start(potential: AbstractPotential, positions: Float[Array, "n d"]) -> None:
-    if positions.shape[-1] != potential.space.dimension:
-        raise ValueError(
-            f"positions: {positions.shape[-1]} coordinates per atom, but the potential's "
-            f"space has {potential.space.dimension}; give an array of that shape."
+    trace = None
+    if trace_every is None:
+        state, notes = piece((state, notes), steps)
+    else:
+        first, length = record(state), int(steps) // trace_every
+        (state, notes), rest = jax.lax.scan(chunk, (state, notes), None, length=length)
+        trace = Trace(
+            *(jnp.concatenate([a[None], b]) for a, b in zip(first, rest, strict=True))
         )
+    status = Status.where(state.observation.valid, Status.spent, Status.invalid)
+    ended = None if watch is None else watch.status(notes)
+    if ended is not None:
+        status = Status.where(ended == Status.unfinished, status, ended)
+    return Rollout(state, status, trace, notes)
+
+
+def _check_finite(positions: Float[Array, "n d"]) -> None:
     known = concrete(positions)
     if known is not None and not np.all(np.isfinite(known)):
         atom = int(np.argwhere(~np.isfinite(known))[0, 0])

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import as_array, cast, require_positive
-from ..inits import AbstractInit, Start
+from ..inits import AbstractInit, Start, begin_at
 from ..lattice import AbstractLaw, Growing, arrange, law, settle, suits
 from ..optimizers import LBFGS, AbstractOptimizer, State
 from ..optimizers.quench import gradient_rms
@@ -144,9 +144,10 @@ def begin(
         for_start, for_walk = jax.random.split(key)
         if arm.init is None:
             assert known is not None
-            start = Start(known)
+            nothing = jnp.asarray(0, jnp.int32)
+            start = Start(known, nothing, nothing)
         else:
-            start = arm.init.start(for_start, potential, n, dtype)
+            start = begin_at(arm.init, for_start, potential, n, dtype)
         positions, spent = start.positions, start.evaluations
         if arm.walk is not None:
             walked = rollout(arm.walk, potential, positions, arm.steps, key=for_walk)

@@ -30,8 +30,8 @@ def grids() -> dict[str, dict[str, AbstractOptimizer]]:
         "adam": {f"rate {r}": Adam(r) for r in rates},
         # The largest time step at its usual ratio to the first: 0.4 itself makes
         # Lennard-Jones clusters evaporate.
-        "fire": {f"dt {r}": Fire.original(dt=r, dt_max=4 * r) for r in rates},
-        "fire-ase": {f"dt {r}": Fire.ase(dt=r, dt_max=10 * r) for r in rates},
+        "fire": {f"dt {r}": Fire.original(dt=r, dtmax=4 * r) for r in rates},
+        "fire-ase": {f"dt {r}": Fire.ase(dt=r, dtmax=10 * r) for r in rates},
         "bh-paper": {f"step {s}": BasinHopping.paper(s) for s in lengths},
         "bh-plain": {f"step {s}": BasinHopping.plain(s) for s in lengths},
     }

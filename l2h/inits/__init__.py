@@ -1,6 +1,11 @@
 """Distributions of starting structures."""
 
-from .base import AbstractInit as AbstractInit, Start as Start
+from .base import (
+    AbstractCostlyInit as AbstractCostlyInit,
+    AbstractInit as AbstractInit,
+    Start as Start,
+    begin_at as begin_at,
+)
 from .grown import Grown as Grown
 from .harmonic import Harmonic as Harmonic
 from .symmetric import Symmetric as Symmetric, SymmetricStart as SymmetricStart

@@ -5,33 +5,21 @@ from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from .._leaves import require_instance
 from ..potentials import AbstractPotential
-
-
-def _nothing() -> Int[Array, ""]:
-    return jnp.asarray(0, jnp.int32)
-
-
-class Start(eqx.Module):
-    """A starting structure and what it cost."""
-
-    positions: Float[Array, "n d"]
-    evaluations: Int[Array, ""] = eqx.field(default_factory=_nothing)
-    """Energy-and-gradient evaluations spent, also those of clusters with fewer atoms."""
-    probes: Int[Array, ""] = eqx.field(default_factory=_nothing)
-    """Energies of single atoms on vacant sites, counted apart."""
 
 
 class AbstractInit(eqx.Module):
     """A distribution of starting structures."""
 
     @abstractmethod
-    def start(
+    def __call__(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
-    ) -> Start:
-        """Draw positions of `n` atoms, and say what that cost.
+    ) -> Float[Array, "n d"]:
+        """Draw positions of `n` atoms.
 
         Arguments:
             key: determines the start, together with `n` and `dtype`.
@@ -40,8 +28,57 @@ class AbstractInit(eqx.Module):
             dtype: floating-point type of the positions.
         """
 
+
+class Start(eqx.Module):
+    """A starting structure and what it cost."""
+
+    positions: Float[Array, "n d"]
+    evaluations: Int[Array, ""]
+    """Energy-and-gradient evaluations spent, also those of clusters with fewer atoms."""
+    probes: Int[Array, ""]
+    """Energies of single atoms on vacant sites, counted apart."""
+
+
+class AbstractCostlyInit(AbstractInit):
+    """A distribution of starts that spends evaluations, and says how many."""
+
+    @abstractmethod
+    def start(
+        self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
+    ) -> Start:
+        """Draw a start and count what it costs; arguments as those of a call."""
+
     def __call__(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
     ) -> Float[Array, "n d"]:
-        """Draw positions of `n` atoms; see `start`."""
         return self.start(key, potential, n, dtype).positions
+
+
+def begin_at(
+    init: AbstractInit,
+    key: PRNGKeyArray,
+    potential: AbstractPotential,
+    n: int,
+    dtype: Any,
+) -> Start:
+    """Draw a start from any distribution, with its cost: nothing, unless it says so."""
+    if isinstance(init, AbstractCostlyInit):
+        return init.start(key, potential, n, dtype)
+    nothing = jnp.asarray(0, jnp.int32)
+    return Start(init(key, potential, n, dtype), nothing, nothing)
+
+
+def require_draw(potential: Any, n: Any, dtype: Any) -> None:
+    """Raise ValueError unless a start may be drawn from these; every start begins so.
+
+    Raises:
+        ValueError: naming the argument, what was given and the remedy.
+    """
+    require_instance(potential=(potential, AbstractPotential))
+    if not isinstance(n, (int, np.integer)) or n < 1:
+        raise ValueError(f"n: {n!r} given; the number of atoms is an integer, at least 1.")
+    if not jnp.issubdtype(dtype, jnp.floating):
+        raise ValueError(
+            f"dtype: {dtype!r} given; positions are floating-point numbers, "
+            'such as "float32".'
+        )

@@ -11,8 +11,12 @@ from .._leaves import as_array, require_positive
 from ..optimizers import AbstractOptimizer, GradientDescent
 from ..potentials import AbstractPotential, SoftSphere
 from ..rollout import rollout
-from .base import AbstractInit, Start
+from .base import AbstractInit, require_draw
 from .uniform import Uniform
+
+# Folded into the key of a start. Steps fold their number into keys of searches, which may
+# be the same key: no search has that many.
+RELAXER = 2**32 - 1
 
 
 class Harmonic(AbstractInit):
@@ -52,15 +56,15 @@ class Harmonic(AbstractInit):
             box=Uniform(edge, scaled=False), relaxer=GradientDescent(1e-3), steps=1000
         )
 
-    def start(
+    def __call__(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
-    ) -> Start:
+    ) -> Float[Array, "n d"]:
+        require_draw(potential, n, dtype)
         positions = self.box(key, potential, n, dtype)
         length = (self.diameter * potential.scale.length).astype(dtype)
         # An energy of length^2 makes the relaxer's step dimensionless: the same
         # displacement, in diameters, for every material.
         repulsion = SoftSphere(length=length, energy=length**2, space=potential.space)
-        relaxed = rollout(
-            self.relaxer, repulsion, positions, self.steps, key=jax.random.fold_in(key, 1)
-        )
-        return Start(relaxed.state.observation.positions)
+        relaxer_key = jax.random.fold_in(key, RELAXER)
+        relaxed = rollout(self.relaxer, repulsion, positions, self.steps, key=relaxer_key)
+        return relaxed.state.observation.positions

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._leaves import as_array, require_positive
 from ..potentials import AbstractPotential
-from .base import AbstractInit, Start
+from .base import AbstractInit, require_draw
 
 
 class Uniform(AbstractInit):
@@ -31,12 +31,12 @@ class Uniform(AbstractInit):
     def __check_init__(self) -> None:
         require_positive(edge=self.edge)
 
-    def start(
+    def __call__(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
-    ) -> Start:
+    ) -> Float[Array, "n d"]:
+        require_draw(potential, n, dtype)
         dimension = potential.space.dimension
         edge = self.edge.astype(dtype)
         if self.scaled:
             edge = edge * potential.scale.length.astype(dtype) * n ** (1 / dimension)
-        fractions = jax.random.uniform(key, (n, dimension), dtype)
-        return Start(potential.space.scatter(fractions, edge))
+        return potential.space.scatter(jax.random.uniform(key, (n, dimension), dtype), edge)

@@ -14,11 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from .._leaves import cast
-from ..optimizers import AbstractOptimizer, State
+from .._leaves import require_instance, require_structure
+from ..optimizers import AbstractOptimizer, AbstractWatch, State, Status, run
 from ..potentials import AbstractPotential, Observation, Scale, StillingerWeber
 from ..potentials.stillinger_weber import COSINE
-from ..rollout import Rollout
+from ..rollout import Rollout, rollout
 from ..spaces import AbstractSpace, Pairs, Periodic
 from ..spaces.periodic import heights
 
@@ -54,6 +54,10 @@ class ListedStillingerWeber(AbstractPotential):
     @property
     def scale(self) -> Scale:
         return self.potential.scale
+
+    @property
+    def separated(self) -> Float[Array, ""] | float | None:
+        return self.potential.separated
 
     def fresh(self, positions: Float[Array, "n 3"]) -> Bool[Array, ""]:
         """Return whether the list holds at these positions: false if any is no number."""
@@ -102,7 +106,7 @@ class ListedStillingerWeber(AbstractPotential):
 
     def _prepare(self, positions: Float[Array, "n 3"]) -> tuple[StillingerWeber, Pairs]:
         """Return the potential in the dtype of positions, and the pairs of the list."""
-        s = cast(self.potential, positions.dtype)
+        s = self.potential.like(positions)
         mask = (self.partners < positions.shape[0])[None]
         there = positions.at[self.partners].get(mode="clip")
         space: Any = s.space
@@ -246,31 +250,46 @@ def listed(
     )
 
 
-@eqx.filter_jit
-def _while_fresh(
-    optimizer: AbstractOptimizer,
-    potential: ListedStillingerWeber,
-    state: State,
-    last: Int[Array, ""],
-    key: PRNGKeyArray,
-) -> tuple[State, Bool[Array, ""]]:
-    """Step until `last` steps are made or the list is out of date; the step that would
-    leave the list is not taken."""
+class _Kept(eqx.Module):
+    """The last state within the list, and the notes of another watch on it."""
 
-    def unfinished(carry: tuple[State, Bool[Array, ""]]) -> Bool[Array, ""]:
-        state, fresh = carry
-        return fresh & (state.steps < last)
+    state: State
+    status: Status
+    notes: Any
 
-    def body(carry: tuple[State, Bool[Array, ""]]) -> tuple[State, Bool[Array, ""]]:
-        state, _ = carry
-        step_key = jax.random.fold_in(key, state.evaluations)
-        new = optimizer.step(potential, state, key=step_key)
-        x = new.observation.positions
+
+class _WithinList(AbstractWatch[_Kept]):
+    """Ends a run at the step that leaves the list, and keeps the state before it.
+
+    Arguments:
+        watch: another one, which may end the run as well.
+    """
+
+    watch: AbstractWatch | None
+
+    def begin(self, potential: AbstractPotential, state: State) -> _Kept:
+        notes = None if self.watch is None else self.watch.begin(potential, state)
+        return _Kept(state, self._going(notes), notes)
+
+    def note(self, potential: AbstractPotential, state: State, notes: _Kept) -> _Kept:
+        assert isinstance(potential, ListedStillingerWeber)
+        x = state.observation.positions
         # A structure that is no longer finite needs no new list; its state says so.
-        fresh = potential.fresh(x) | ~jnp.all(jnp.isfinite(x))
-        return jax.tree.map(lambda a, b: jnp.where(fresh, a, b), new, state), fresh
+        within = potential.fresh(x) | ~jnp.all(jnp.isfinite(x))
+        watched = notes.notes
+        if self.watch is not None:
+            watched = self.watch.note(potential, state, watched)
+        new = _Kept(state, self._going(watched), watched)
+        old = eqx.tree_at(lambda kept: kept.status, notes, Status.outdated)
+        return jax.tree.map(lambda a, b: jnp.where(within, a, b), new, old)
 
-    return jax.lax.while_loop(unfinished, body, (state, jnp.asarray(True)))
+    def status(self, notes: _Kept) -> Status:
+        return notes.status
+
+    def _going(self, notes: Any) -> Status:
+        status = None if self.watch is None else self.watch.status(notes)
+        # An array, as all that goes around in a loop.
+        return Status.where(True, status or Status.unfinished, Status.unfinished)
 
 
 def relax(
@@ -280,6 +299,7 @@ def relax(
     steps: int,
     *,
     key: PRNGKeyArray,
+    watch: AbstractWatch | None = None,
 ) -> Rollout:
     """Run an optimizer as `rollout` does, and renew the list whenever atoms outrun it.
 
@@ -289,27 +309,32 @@ def relax(
         positions: the start (Angstrom).
         steps: number of steps.
         key: for stochastic optimizers; same key, same rollout.
+        watch: takes notes along the way, and may end the run, as `UntilConverged` does.
 
     Raises:
-        ValueError: if `steps` is negative, positions are not finite, or a single step
-            moves atoms so far that the cell cannot hold the skin.
+        ValueError: if `steps` is negative, an argument is of another kind, positions are
+            not finite, or a single step moves atoms so far that the cell cannot hold the
+            skin.
     """
     if steps < 0:
         raise ValueError(f"steps: {steps} given; it must not be negative.")
+    require_instance(optimizer=(optimizer, AbstractOptimizer))
+    require_instance(potential=(potential, ListedStillingerWeber))
+    require_structure(positions, potential.space.dimension)
     dense, skin = potential.potential, float(potential.skin)
     if not bool(potential.fresh(positions)):
         potential = listed(dense, positions, skin)
-    state = optimizer.init(
-        potential, positions, horizon=steps, key=jax.random.fold_in(key, 0)
-    )
-    while int(state.steps) < steps:
-        before = int(state.steps)
-        state, fresh = _while_fresh(
-            optimizer, potential, state, jnp.asarray(steps, jnp.int32), key
+    begun = rollout(optimizer, potential, positions, 0, horizon=steps, key=key)
+    within, state, notes = _WithinList(watch), begun.state, None
+    while True:
+        before = state
+        _, kept = run(
+            optimizer, potential, state, steps - int(state.steps), within, notes, key=key
         )
-        if bool(fresh):
+        state, notes = kept.state, kept
+        if not bool(kept.status == Status.outdated):
             break
-        if int(state.steps) == before and bool(
+        if int(state.steps) == int(before.steps) and bool(
             jnp.all(state.observation.positions == potential.origin)
         ):
             if 2 * (_cutoff(dense) + 2 * skin) > _height(dense):
@@ -327,4 +352,8 @@ def relax(
             wider = jnp.pad(renewed.partners, ((0, room), (0, 0)), constant_values=n)
             renewed = eqx.tree_at(lambda p: p.partners, renewed, wider)
         potential = renewed
-    return Rollout(state)
+        notes = eqx.tree_at(lambda kept: kept.status, kept, Status.unfinished)
+    valid = state.observation.valid
+    status = Status.where(valid, Status.spent, Status.invalid)
+    going = kept.status == Status.unfinished
+    return Rollout(state, Status.where(going, status, kept.status), notes=kept.notes)

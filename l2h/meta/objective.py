@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._leaves import as_array, concrete, require_positive
-from ..optimizers import AbstractOptimizer
+from ..optimizers import AbstractOptimizer, AbstractWatch, State
 from ..potentials import AbstractPotential
 from ..rollout import rollout
 
@@ -19,12 +19,46 @@ Scaling = Literal["energy", "spread"]
 HIGHEST = 1e12
 
 
+class Early(eqx.Module):
+    """How early a rollout was good."""
+
+    mean: Float[Array, ""]
+    """Mean over all evaluations of the lowest energy until then."""
+    ceiling: Float[Array, ""]
+    """Energies count up to here."""
+
+
+class MeanBest(AbstractWatch[Early]):
+    """Averages the lowest energy so far over all evaluations: low for early success.
+
+    Arguments:
+        ceiling: energies count up to here; up to that of the start if None.
+    """
+
+    ceiling: Float[Array, ""] | None
+
+    def begin(self, potential: AbstractPotential, state: State) -> Early:
+        ceiling, first = self.ceiling, state.observation
+        if ceiling is None:
+            # From a start without an energy, all that is not negative counts as nothing.
+            ceiling = jnp.where(first.valid, first.energy, 0)
+        return Early(jnp.minimum(state.best_energy, ceiling), ceiling)
+
+    def note(self, potential: AbstractPotential, state: State, notes: Early) -> Early:
+        weight = 1 / state.evaluations.astype(notes.mean.dtype)
+        best = jnp.minimum(state.best_energy, notes.ceiling)
+        return Early(notes.mean + weight * (best - notes.mean), notes.ceiling)
+
+    def status(self, notes: Early) -> None:
+        return None
+
+
 class Objective(eqx.Module):
     """A mixture of the final, the best and the time-averaged best energy of a rollout.
 
     Energies count in the potential's natural unit and, if bounded, not above that of
-    separated atoms (for test functions, of the start): an exploded rollout is then as bad
-    as one that found nothing, not worse.
+    separated atoms, where it is known, else of the start: an exploded rollout is then as
+    bad as one that found nothing, not worse.
 
     Arguments:
         final: weight of the last energy, which asks for annealing.
@@ -100,15 +134,17 @@ class Objective(eqx.Module):
         key: PRNGKeyArray,
     ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
         """Return the loss of one rollout, always finite, and whether it stayed valid."""
-        state = rollout(optimizer, potential, start, horizon, key=key).state
         dtype = start.dtype
         unit = potential.scale.energy.astype(dtype)
-        top = state.ceiling if self.bounded else HIGHEST * unit
+        top = potential.separated if self.bounded else HIGHEST * unit
+        watch = MeanBest(None if top is None else jnp.asarray(top, dtype))
+        run = rollout(optimizer, potential, start, horizon, key=key, watch=watch)
+        state, early = run.state, run.notes
         last = jnp.where(state.observation.valid, state.observation.energy, jnp.inf)
         mixed = (
-            self.final.astype(dtype) * jnp.minimum(last, top)
-            + self.best.astype(dtype) * jnp.minimum(state.best_energy, top)
-            + self.mean_best.astype(dtype) * state.mean_best
+            self.final.astype(dtype) * jnp.minimum(last, early.ceiling)
+            + self.best.astype(dtype) * jnp.minimum(state.best_energy, early.ceiling)
+            + self.mean_best.astype(dtype) * early.mean
         )
         return mixed / unit, state.valid
 

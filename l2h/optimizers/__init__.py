@@ -12,14 +12,19 @@ from .fire import Fire as Fire
 from .gradient_descent import GradientDescent as GradientDescent
 from .hops import (
     AbstractHop as AbstractHop,
+    Proposal as Proposal,
     Shake as Shake,
     Swaps as Swaps,
 )
 from .invariant import Invariant as Invariant
 from .lbfgs import LBFGS as LBFGS
 from .learned import Learned as Learned
-from .quench import (
-    Quench as Quench,
+from .loop import (
+    AbstractWatch as AbstractWatch,
+    Status as Status,
+    UntilConverged as UntilConverged,
+    advance as advance,
     gradient_rms as gradient_rms,
-    quench as quench,
+    run as run,
 )
+from .quench import Quench as Quench, quench as quench

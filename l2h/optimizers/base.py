@@ -21,12 +21,6 @@ class State(eqx.Module, Generic[Memory]):
     best_energy: Float[Array, ""]
     """Lowest energy of any valid observation so far; infinite if there was none."""
     best_positions: Float[Array, "n d"]
-    mean_best: Float[Array, ""]
-    """Mean over all evaluations so far of the best energy at that time, counted up to the
-    ceiling: low for searches that hit early."""
-    ceiling: Float[Array, ""]
-    """Energy above which all results are equally useless: that of separated atoms, zero;
-    for functions with an absolute origin, that of the start."""
     valid: Bool[Array, ""]
     """False once any observation was not finite; such a state never becomes the best."""
     evaluations: Int[Array, ""]
@@ -37,10 +31,7 @@ class State(eqx.Module, Generic[Memory]):
 
     @staticmethod
     def first(
-        seen: Observation,
-        ceiling: Float[Array, ""],
-        horizon: Int[Array, ""],
-        memory: Memory,
+        seen: Observation, horizon: Int[Array, ""], memory: Memory
     ) -> "State[Memory]":
         """Return the state after the first evaluation."""
         best = jnp.where(seen.valid, seen.energy, jnp.inf).astype(seen.energy.dtype)
@@ -48,8 +39,6 @@ class State(eqx.Module, Generic[Memory]):
             observation=seen,
             best_energy=best,
             best_positions=seen.positions,
-            mean_best=jnp.minimum(best, ceiling),
-            ceiling=ceiling,
             valid=seen.valid,
             evaluations=jnp.asarray(1, jnp.int32),
             horizon=horizon,
@@ -60,17 +49,12 @@ class State(eqx.Module, Generic[Memory]):
         """Return the state after one more evaluation."""
         better = seen.valid & (seen.energy < self.best_energy)
         best = jnp.where(better, seen.energy, self.best_energy)
-        evaluations = self.evaluations + 1
-        weight = 1 / evaluations.astype(best.dtype)
-        rise = jnp.minimum(best, self.ceiling) - self.mean_best
         return State(
             observation=seen,
             best_energy=best,
             best_positions=jnp.where(better, seen.positions, self.best_positions),
-            mean_best=self.mean_best + weight * rise,
-            ceiling=self.ceiling,
             valid=self.valid & seen.valid,
-            evaluations=evaluations,
+            evaluations=self.evaluations + 1,
             horizon=self.horizon,
             memory=memory,
         )
@@ -130,11 +114,8 @@ class AbstractOptimizer(eqx.Module, Generic[Memory]):
         """
         horizon = jnp.asarray(horizon, jnp.int32)
         seen = potential.observe(potential.space.centre(positions))
-        zero = jnp.zeros_like(seen.energy)
-        absolute = seen.valid & (not potential.space.invariant)
-        ceiling = jnp.where(absolute, seen.energy, zero)
         memory = self.begin(potential, seen, horizon=horizon, key=key)
-        return State.first(seen, ceiling, horizon, memory)
+        return State.first(seen, horizon, memory)
 
     def step(
         self, potential: AbstractPotential, state: State[Memory], *, key: PRNGKeyArray

@@ -11,9 +11,10 @@ from .._leaves import as_array, cast, concrete, require_fraction, require_positi
 from ..potentials import AbstractPotential, Observation
 from .adam import Adam
 from .base import AbstractOptimizer, State, untrained
-from .hops import AbstractHop, Shake, Swaps
+from .hops import AbstractHop, Proposal, Shake, Swaps
 from .lbfgs import LBFGS
-from .quench import gradient_rms
+from .loop import gradient_rms
+from .seldom import seldom
 
 Memory = TypeVar("Memory")
 
@@ -36,6 +37,8 @@ class BasinHoppingMemory(eqx.Module, Generic[Memory]):
     """Whether the quench under way feels the compression."""
     stretch: Float[Array, ""]
     """Adapted factor on the hop's step length."""
+    stretched: Bool[Array, ""]
+    """Whether the trial under way is as long as that says: not an exchange of atoms."""
     quenches: Int[Array, ""]
     """Quenches that have ended, the start's included."""
     accepted: Int[Array, ""]
@@ -63,7 +66,7 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
 
     whose minima are round, then on E. Where a centroid has no meaning, the first phase is
     as the second. With `target`, the step length is adapted after each hop until that
-    fraction of hops is accepted.
+    fraction of hops is accepted; exchanges of atoms have no length and no say.
 
     Arguments:
         inner: optimizer of the quenches.
@@ -155,10 +158,11 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         nowhere = jnp.asarray(jnp.inf, dtype)
         return BasinHoppingMemory(
             minimum=eqx.tree_at(lambda seen: seen.energy, observation, nowhere),
-            quench=self._begun(potential, observation, nowhere, key),
+            quench=self._begun(potential, observation, key),
             fresh=jnp.asarray(True),
             compressed=jnp.asarray(self.compression is not None),
             stretch=jnp.ones((), dtype),
+            stretched=jnp.asarray(False),
             quenches=zero,
             accepted=zero,
             failed=zero,
@@ -182,16 +186,23 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         ended = (settled & ~old.compressed) | ~seen.valid
         # What was evaluated last under compression is the first to be seen without.
         felt = p._felt(potential, seen, old.compressed & ~settled)
-        begun = self._begun(potential, felt, state.ceiling, for_start)
+        begun = self._begun(potential, felt, for_start)
         going = old.quench.after(felt, old.quench.memory)
         quench = _choose(old.fresh | (old.compressed & settled), begun, going)
 
         accepted = ended & seen.valid & p._accepts(potential, seen, old, for_choice)
         minimum = _choose(accepted, seen, old.minimum)
-        hopped = ended & jnp.isfinite(old.minimum.energy)
-        stretch = jnp.where(hopped, p._adapted(old.stretch, accepted), old.stretch)
-        trial = self.hop(potential, minimum, stretch, key=for_hop)
+        # From a start without an energy, anything is accepted.
+        judged = ended & old.stretched & jnp.isfinite(old.minimum.energy)
+        stretch = jnp.where(judged, p._adapted(old.stretch, accepted), old.stretch)
         onward, inner = self.inner.move(potential, quench, key=for_quench)
+        # A hop costs more than a move, and most steps have none.
+        trial = seldom(
+            ended,
+            _hopped,
+            Proposal(onward, old.stretched),
+            *(self.hop, potential, minimum, stretch, for_hop),
+        )
         memory = BasinHoppingMemory(
             minimum=minimum,
             quench=eqx.tree_at(lambda q: q.memory, quench, inner),
@@ -200,11 +211,12 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
                 ended, self.compression is not None, old.compressed & ~settled
             ),
             stretch=stretch,
+            stretched=trial.stretched,
             quenches=old.quenches + ended.astype(jnp.int32),
             accepted=old.accepted + accepted.astype(jnp.int32),
             failed=old.failed + (~seen.valid).astype(jnp.int32),
         )
-        return jnp.where(ended, trial, onward), memory
+        return trial.positions, memory
 
     def trainable(self) -> PyTree:
         """Train the hop, the inner optimizer, and what else is positive and in use."""
@@ -239,16 +251,12 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         )
 
     def _begun(
-        self,
-        potential: AbstractPotential,
-        felt: Observation,
-        ceiling: Float[Array, ""],
-        key: PRNGKeyArray,
+        self, potential: AbstractPotential, felt: Observation, key: PRNGKeyArray
     ) -> State:
         """Return the inner optimizer's state at the start of a quench."""
         limit = jnp.asarray(self.limit, jnp.int32)
         memory = self.inner.begin(potential, felt, horizon=limit, key=key)
-        return State.first(felt, ceiling, limit, memory)
+        return State.first(felt, limit, memory)
 
     def _accepts(
         self,
@@ -278,7 +286,17 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
 def _relaxer() -> LBFGS:
     """Return L-BFGS with few memories and long steps (0.4 sigma of Lennard-Jones), which
     suits quenches to rms 1e-2 (docs/baselines.md)."""
-    return LBFGS(longest=0.36, memory=4)
+    return LBFGS(max_step=0.36, history=4)
+
+
+def _hopped(
+    hop: AbstractHop,
+    potential: AbstractPotential,
+    minimum: Observation,
+    stretch: Float[Array, ""],
+    key: PRNGKeyArray,
+) -> Proposal:
+    return hop(potential, minimum, stretch, key=key)
 
 
 def _choose(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:

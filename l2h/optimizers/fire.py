@@ -21,7 +21,7 @@ class FireMemory(eqx.Module):
     velocity: Float[Array, "n d"]
     """Of unit masses; in the original form, that of the middle of the last time step."""
     dt: Float[Array, ""]
-    mixing: Float[Array, ""]
+    alpha: Float[Array, ""]
     downhill: Int[Array, ""]
     """Steps since velocities last pointed uphill."""
 
@@ -34,20 +34,20 @@ class Fire(AbstractOptimizer[FireMemory]):
     \[ v \leftarrow (1 - \alpha) v + \alpha |v| F / |F| \quad \text{if } F \cdot v > 0,
        \qquad v \leftarrow 0 \quad \text{otherwise;} \]
 
-    after `delay` steps downhill the time step grows and alpha fades, a step uphill resets
+    after `nmin` steps downhill the time step grows and alpha fades, a step uphill resets
     alpha and shrinks the time step. Two forms are in use, which differ in more than their
-    constants; build one by its name, `Fire.original` or `Fire.ase`.
+    constants (named as in ASE); build one by its name, `Fire.original` or `Fire.ase`.
 
     Arguments:
         dt: first time step, in length / sqrt(energy) of the potential's own units.
-        dt_max: largest time step.
-        longest: largest displacement of the whole structure in one step (root of the sum
+        dtmax: largest time step.
+        maxstep: largest displacement of the whole structure in one step (root of the sum
             of squares), in the potential's unit of length; None sets no bound.
-        grow: factor on the time step after `delay` steps downhill.
-        shrink: factor on the time step after a step uphill.
-        mixing: alpha.
-        fade: factor on alpha after `delay` steps downhill.
-        delay: steps downhill before time step and alpha change; static.
+        finc: factor on the time step after `nmin` steps downhill.
+        fdec: factor on the time step after a step uphill.
+        astart: first alpha.
+        fa: factor on alpha after `nmin` steps downhill.
+        nmin: steps downhill before time step and alpha change; static.
         flavour: "original" integrates by velocity Verlet, as jax-md does; "ase" by
             semi-implicit Euler, as ASE does; static.
 
@@ -59,42 +59,42 @@ class Fire(AbstractOptimizer[FireMemory]):
     """
 
     dt: Float[Array, ""] = eqx.field(converter=as_array)
-    dt_max: Float[Array, ""] = eqx.field(converter=as_array)
-    longest: Float[Array, ""] | None = eqx.field(converter=as_array)
+    dtmax: Float[Array, ""] = eqx.field(converter=as_array)
+    maxstep: Float[Array, ""] | None = eqx.field(converter=as_array)
     flavour: Literal["original", "ase"] = eqx.field(static=True)
-    grow: Float[Array, ""] = eqx.field(converter=as_array, default=1.1)
-    shrink: Float[Array, ""] = eqx.field(converter=as_array, default=0.5)
-    mixing: Float[Array, ""] = eqx.field(converter=as_array, default=0.1)
-    fade: Float[Array, ""] = eqx.field(converter=as_array, default=0.99)
-    delay: int = eqx.field(static=True, default=5)
+    finc: Float[Array, ""] = eqx.field(converter=as_array, default=1.1)
+    fdec: Float[Array, ""] = eqx.field(converter=as_array, default=0.5)
+    astart: Float[Array, ""] = eqx.field(converter=as_array, default=0.1)
+    fa: Float[Array, ""] = eqx.field(converter=as_array, default=0.99)
+    nmin: int = eqx.field(static=True, default=5)
 
     def __check_init__(self) -> None:
-        require_positive(dt=self.dt, dt_max=self.dt_max, grow=self.grow)
-        if self.longest is not None:
-            require_positive(longest=self.longest)
-        require_fraction(shrink=self.shrink, mixing=self.mixing, fade=self.fade)
+        require_positive(dt=self.dt, dtmax=self.dtmax, finc=self.finc)
+        if self.maxstep is not None:
+            require_positive(maxstep=self.maxstep)
+        require_fraction(fdec=self.fdec, astart=self.astart, fa=self.fa)
         if self.flavour not in ("original", "ase"):
             raise ValueError(f'flavour: {self.flavour!r} given; say "original" or "ase".')
-        if self.delay < 0:
-            raise ValueError(f"delay: {self.delay} given; it must not be negative.")
+        if self.nmin < 0:
+            raise ValueError(f"nmin: {self.nmin} given; it must not be negative.")
 
     @staticmethod
     def original(
         dt: Float[Array, ""] | float = 0.1,
-        dt_max: Float[Array, ""] | float = 0.4,
-        longest: Float[Array, ""] | float | None = None,
+        dtmax: Float[Array, ""] | float = 0.4,
+        maxstep: Float[Array, ""] | float | None = None,
     ) -> "Fire":
         """Return FIRE as published, with the time steps that jax-md has by default."""
-        return Fire(dt=dt, dt_max=dt_max, longest=longest, flavour="original")
+        return Fire(dt=dt, dtmax=dtmax, maxstep=maxstep, flavour="original")
 
     @staticmethod
     def ase(
         dt: Float[Array, ""] | float = 0.1,
-        dt_max: Float[Array, ""] | float = 1.0,
-        longest: Float[Array, ""] | float | None = 0.2,
+        dtmax: Float[Array, ""] | float = 1.0,
+        maxstep: Float[Array, ""] | float | None = 0.2,
     ) -> "Fire":
         """Return FIRE as in ASE, with its defaults."""
-        return Fire(dt=dt, dt_max=dt_max, longest=longest, flavour="ase")
+        return Fire(dt=dt, dtmax=dtmax, maxstep=maxstep, flavour="ase")
 
     def begin(
         self,
@@ -108,7 +108,7 @@ class Fire(AbstractOptimizer[FireMemory]):
         return FireMemory(
             velocity=jnp.zeros_like(observation.positions),
             dt=p.dt,
-            mixing=p.mixing,
+            alpha=p.astart,
             downhill=jnp.asarray(0, jnp.int32),
         )
 
@@ -133,32 +133,32 @@ class Fire(AbstractOptimizer[FireMemory]):
         still = (power == 0) & (~started | verlet)
         downhill = (power > 0) | still
         # ASE asks for patience before it counts the step, the original after.
-        patient = old.downhill + int(verlet) > self.delay
+        patient = old.downhill + int(verlet) > self.nmin
         faster = (power > 0) & patient
-        kept_dt = jnp.where(downhill, old.dt, old.dt * p.shrink)
-        kept_mixing = jnp.where(downhill, old.mixing, p.mixing)
-        dt = jnp.where(faster, jnp.minimum(old.dt * p.grow, p.dt_max), kept_dt)
-        steered = (1 - old.mixing) * velocity + old.mixing * _along(
+        kept_dt = jnp.where(downhill, old.dt, old.dt * p.fdec)
+        kept_alpha = jnp.where(downhill, old.alpha, p.astart)
+        dt = jnp.where(faster, jnp.minimum(old.dt * p.finc, p.dtmax), kept_dt)
+        steered = (1 - old.alpha) * velocity + old.alpha * _along(
             velocity, force, SOFTENING if verlet else 0.0
         )
 
         velocity = jnp.where(downhill, steered, 0) + (0.5 if verlet else 1.0) * dt * force
         step = dt * velocity
-        if p.longest is not None:
-            length = jnp.sqrt(jnp.sum(step**2))
-            over = length > p.longest
-            step = step * jnp.where(over, p.longest / jnp.where(over, length, 1), 1)
+        if p.maxstep is not None:
+            length = _norm(step)
+            over = length > p.maxstep
+            step = step * jnp.where(over, p.maxstep / jnp.where(over, length, 1), 1)
         return seen.positions + step, FireMemory(
             velocity=velocity,
             dt=dt,
-            mixing=jnp.where(faster, old.mixing * p.fade, kept_mixing),
+            alpha=jnp.where(faster, old.alpha * p.fa, kept_alpha),
             downhill=jnp.where(downhill, old.downhill + started.astype(jnp.int32), 0),
         )
 
     def trainable(self) -> PyTree:
-        names = ("dt", "dt_max", "grow")
-        positive = names if self.longest is None else (*names, "longest")
-        fractions = ("shrink", "mixing", "fade")
+        names = ("dt", "dtmax", "finc")
+        positive = names if self.maxstep is None else (*names, "maxstep")
+        fractions = ("fdec", "astart", "fa")
         return trained(
             self,
             **dict.fromkeys(positive, "positive"),
@@ -170,6 +170,12 @@ def _along(
     velocity: Float[Array, "n d"], force: Float[Array, "n d"], softening: float
 ) -> Float[Array, "n d"]:
     """Return the velocity turned into the direction of the force."""
-    square = jnp.sum(force**2) + softening
-    speed = jnp.sqrt(jnp.sum(velocity**2))
-    return force * (speed / jnp.sqrt(jnp.where(square > 0, square, 1)))
+    size = jnp.hypot(_norm(force), jnp.asarray(softening**0.5, force.dtype))
+    return force * (_norm(velocity) / jnp.where(size > 0, size, 1))
+
+
+def _norm(vectors: Float[Array, "n d"]) -> Float[Array, ""]:
+    """Return the root of the sum of squares, where these overflow, too."""
+    largest = jnp.max(jnp.abs(vectors))
+    relative = vectors / jnp.where(largest > 0, largest, 1)
+    return largest * jnp.sqrt(jnp.sum(relative**2))

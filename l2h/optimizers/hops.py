@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, UInt32
 
 from .._leaves import as_array, cast, require_fraction, require_positive
 from ..potentials import AbstractPotential, Observation
@@ -18,6 +18,14 @@ from .base import trained
 # output bit half of the time.
 GOLDEN = np.uint32(0x9E3779B9)
 MIXERS = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
+
+
+class Proposal(eqx.Module):
+    """Where the next quench starts."""
+
+    positions: Float[Array, "n d"]
+    stretched: Bool[Array, ""]
+    """Whether `stretch` had a say, so that the outcome tells whether steps are too long."""
 
 
 class AbstractHop(eqx.Module):
@@ -31,7 +39,7 @@ class AbstractHop(eqx.Module):
         stretch: Float[Array, ""],
         *,
         key: PRNGKeyArray,
-    ) -> Float[Array, "n d"]:
+    ) -> Proposal:
         """Return where the next quench starts.
 
         Arguments:
@@ -84,18 +92,18 @@ class Shake(AbstractHop):
         stretch: Float[Array, ""],
         *,
         key: PRNGKeyArray,
-    ) -> Float[Array, "n d"]:
+    ) -> Proposal:
         x = minimum.positions
         p, unit = cast((self, potential.scale), x.dtype)
-        # One draw for everything: under vmap, this runs at every step of every walker.
+        # One draw for everything.
         size = (x.shape[0] + (p.loose is not None), x.shape[1])
         draw = jax.random.normal if self.kind == "normal" else _symmetric
         noise = draw(key, size, x.dtype)
         moved = x + p.step * stretch * unit.length * noise[: x.shape[0]]
-        if p.loose is None or not potential.space.invariant:
-            return moved
-        normal = noise[-1] if self.kind == "normal" else jsp.erfinv(noise[-1])
-        return _resurface(potential, minimum, p.loose, moved, normal)
+        if p.loose is not None and potential.space.invariant:
+            normal = noise[-1] if self.kind == "normal" else jsp.erfinv(noise[-1])
+            moved = _resurface(potential, minimum, p.loose, moved, normal)
+        return Proposal(moved, jnp.asarray(True))
 
     def trainable(self) -> PyTree:
         return trained(self, step="positive")
@@ -125,7 +133,7 @@ class Swaps(AbstractHop):
         stretch: Float[Array, ""],
         *,
         key: PRNGKeyArray,
-    ) -> Float[Array, "n d"]:
+    ) -> Proposal:
         otherwise = self.hop(potential, minimum, stretch, key=key)
         species = getattr(potential, "species", None)
         if species is None:
@@ -137,7 +145,11 @@ class Swaps(AbstractHop):
         unlike = species != species[first]
         second = jnp.argmax(jnp.where(unlike, draws[len(x) : -1], -1))
         swapped = x.at[first].set(x[second]).at[second].set(x[first])
-        return jnp.where((draws[-1] < p.chance) & jnp.any(unlike), swapped, otherwise)
+        exchanged = (draws[-1] < p.chance) & jnp.any(unlike)
+        return Proposal(
+            positions=jnp.where(exchanged, swapped, otherwise.positions),
+            stretched=otherwise.stretched & ~exchanged,
+        )
 
     def trainable(self) -> PyTree:
         return eqx.tree_at(
@@ -148,9 +160,8 @@ class Swaps(AbstractHop):
 def _symmetric(key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:
     """Return numbers that are uniform between -1 and 1, both excluded.
 
-    Under vmap, hops are drawn at every step of every walker and seldom used. Mixing an
-    index with two random words costs a tenth of drawing each number from the generator,
-    which otherwise takes as long as the forces on 38 atoms.
+    Mixing an index with two random words costs a tenth of drawing each number from the
+    generator, which otherwise takes as long as the forces on 38 atoms.
     """
     first, second = jax.random.bits(key, (2,), jnp.uint32)
     index = np.arange(np.prod(shape), dtype=np.uint32)

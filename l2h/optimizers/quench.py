@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from .._leaves import cast, require_positive
-from ..potentials import AbstractPotential, Observation
-from .base import AbstractOptimizer, State
+from .._leaves import compiled, require_instance, require_positive, require_structure
+from ..potentials import AbstractPotential
+from .base import AbstractOptimizer
 from .lbfgs import LBFGS
+from .loop import Status, UntilConverged, gradient_rms, run
 
 
 class Quench(eqx.Module):
@@ -22,21 +23,13 @@ class Quench(eqx.Module):
     """Per coordinate, in natural energies per natural length."""
     evaluations: Int[Array, ""]
     """Energy-and-gradient evaluations made, the start's included."""
-    converged: Bool[Array, ""]
-    """Whether `gradient_rms` fell below the tolerance."""
+    status: Status
+    """Why it ended: converged, stalled, spent or invalid."""
 
-
-def gradient_rms(
-    potential: AbstractPotential, observation: Observation
-) -> Float[Array, ""]:
-    """Return the root mean square of the gradient's components, in natural units.
-
-    Arguments:
-        potential: gives the natural energy and length.
-        observation: one evaluation of it.
-    """
-    unit = cast(potential.scale, observation.positions.dtype)
-    return jnp.sqrt(jnp.mean((observation.gradient * (unit.length / unit.energy)) ** 2))
+    @property
+    def converged(self) -> Bool[Array, "..."]:
+        """Whether `gradient_rms` fell below the tolerance."""
+        return self.status == Status.converged
 
 
 def quench(
@@ -45,6 +38,7 @@ def quench(
     *,
     tolerance: Float[Array, ""] | float = 1e-8,
     limit: Int[Array, ""] | int = 2000,
+    patience: Int[Array, ""] | int = 100,
     optimizer: AbstractOptimizer[Any] | None = None,
 ) -> Quench:
     """Relax a structure until its gradient vanishes.
@@ -58,36 +52,44 @@ def quench(
         tolerance: root mean square of the gradient per coordinate, in natural energies per
             natural length. Float32 does not reach the default.
         limit: largest number of evaluations.
+        patience: evaluations without a lower energy or gradient after which it gives up.
         optimizer: a deterministic optimizer; L-BFGS by default.
 
     Returns:
         The last structure, which is a minimum if `converged` is true.
 
     Raises:
-        ValueError: if `tolerance` or `limit` is not positive.
+        ValueError: if `tolerance`, `limit` or `patience` is not positive, or an argument
+            is of another kind.
     """
-    require_positive(tolerance=tolerance, limit=limit)
+    require_positive(tolerance=tolerance, limit=limit, patience=patience)
     optimizer = LBFGS() if optimizer is None else optimizer
-    tolerance = jnp.asarray(tolerance, positions.dtype)
+    require_instance(potential=(potential, AbstractPotential))
+    require_instance(optimizer=(optimizer, AbstractOptimizer))
+    require_structure(positions, potential.space.dimension)
+    watch = UntilConverged(
+        jnp.asarray(tolerance, positions.dtype), jnp.asarray(patience, jnp.int32)
+    )
+    limit = jnp.asarray(limit, jnp.int32)
+    return _quench(optimizer, potential, jnp.asarray(positions), limit, watch)
+
+
+@compiled
+def _quench(
+    optimizer: AbstractOptimizer,
+    potential: AbstractPotential,
+    positions: Float[Array, "n d"],
+    limit: Int[Array, ""],
+    watch: UntilConverged,
+) -> Quench:
     key = jax.random.key(0)
-
-    def converged(state: State) -> Bool[Array, ""]:
-        return gradient_rms(potential, state.observation) < tolerance
-
-    def unfinished(state: State) -> Bool[Array, ""]:
-        # An invalid start cannot be rescued; later trials that are not finite can.
-        lost = ~jnp.isfinite(state.best_energy)
-        return ~converged(state) & ~lost & (state.evaluations < limit)
-
-    def body(state: State) -> State:
-        return optimizer.step(potential, state, key=key)
-
     start = optimizer.init(potential, positions, horizon=limit, key=key)
-    state = jax.lax.while_loop(unfinished, body, start)
+    state, progress = run(optimizer, potential, start, limit - 1, watch, key=key)
+    going = progress.status == Status.unfinished
     return Quench(
         positions=state.observation.positions,
         energy=state.observation.energy,
         gradient_rms=gradient_rms(potential, state.observation),
         evaluations=state.evaluations,
-        converged=converged(state),
+        status=Status.where(going, Status.spent, progress.status),
     )

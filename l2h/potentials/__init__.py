@@ -5,6 +5,7 @@ from .base import (
     Observation as Observation,
     Scale as Scale,
 )
+from .callback import Callback as Callback, Calls as Calls
 from .function import FunctionPotential as FunctionPotential
 from .gupta import Gupta as Gupta
 from .lennard_jones import LennardJones as LennardJones

@@ -1,12 +1,17 @@
 """What every energy surface offers, twice over: a textbook form and a fast one."""
 
 from abc import abstractmethod
+from typing import TypeVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from .._leaves import cast, require_structure
 from ..spaces import AbstractSpace
+
+Kind = TypeVar("Kind", bound="AbstractPotential")
 
 
 class Scale(eqx.Module):
@@ -35,9 +40,11 @@ class Observation(eqx.Module):
 class AbstractPotential(eqx.Module):
     """An energy surface over `n` atoms in a space.
 
-    `potential(positions)` is the textbook expression, differentiable any number of times
-    in positions and parameters. `observe(positions)` is an independent closed form in one
-    pass over pairs; everything hot uses it, and property tests compare the two.
+    A new one needs a `space`, a `scale` and `__call__`, the textbook expression, to be
+    differentiable any number of times in positions and parameters. `observe(positions)` is
+    what everything hot uses: by automatic differentiation, unless a subclass replaces it
+    by an independent closed form in one pass over pairs, which property tests compare with
+    the textbook's. Both begin with `like`.
     """
 
     space: eqx.AbstractVar[AbstractSpace]
@@ -47,23 +54,42 @@ class AbstractPotential(eqx.Module):
     def scale(self) -> Scale:
         """Natural length and energy."""
 
+    @property
+    def separated(self) -> Float[Array, ""] | float | None:
+        """Energy of atoms far from each other, above which all results are equally useless;
+        None where it is not known. That of the start then takes its place."""
+        return None
+
     @abstractmethod
     def __call__(self, positions: Float[Array, "n d"]) -> Float[Array, ""]:
         """Return the energy by the textbook expression."""
 
-    @abstractmethod
     def observe(self, positions: Float[Array, "n d"]) -> Observation:
-        """Return energy, gradient and atomic energies by the closed form."""
+        """Return energy, gradient and atomic energies: by automatic differentiation, in
+        equal shares, unless there is a closed form."""
+        require_structure(positions, self.space.dimension)
+        energy, gradient = jax.value_and_grad(self.__call__)(positions)
+        energy, n = energy.astype(positions.dtype), positions.shape[0]
+        return Observation(positions, energy, gradient, jnp.broadcast_to(energy / n, (n,)))
+
+    def like(self: Kind, positions: Float[Array, "n d"]) -> Kind:
+        """Return this potential with its numbers in the precision of `positions`.
+
+        Raises:
+            ValueError: if these are not the floating-point positions of one structure.
+        """
+        require_structure(positions, self.space.dimension)
+        return cast(self, positions.dtype)
 
     def energy_and_gradient(
         self, positions: Float[Array, "n d"]
     ) -> tuple[Float[Array, ""], Float[Array, "n d"]]:
-        """Return the energy and its gradient by the closed form."""
+        """Return the energy and its gradient, as observed."""
         seen = self.observe(positions)
         return seen.energy, seen.gradient
 
     def forces(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        """Return minus the gradient, by the closed form."""
+        """Return minus the gradient, as observed."""
         return -self.observe(positions).gradient
 
     def atomic_energies(self, positions: Float[Array, "n d"]) -> Float[Array, " n"]:

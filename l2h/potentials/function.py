@@ -3,13 +3,11 @@
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._leaves import as_array, cast, require_positive
+from .._leaves import as_array, require_positive
 from ..spaces import AbstractSpace, Free
-from .base import AbstractPotential, Observation, Scale
+from .base import AbstractPotential, Scale
 
 
 class FunctionPotential(AbstractPotential):
@@ -24,6 +22,8 @@ class FunctionPotential(AbstractPotential):
         energy: typical energy per atom, likewise.
         space: `Free(d, invariant=False)` (the default, with d = 1) for functions with an
             absolute origin; `Free()` for atoms.
+        separated: energy of atoms far from each other, if the function has one: meta-
+            training counts energies up to there, and up to that of the start otherwise.
 
     Raises:
         ValueError: if `length` or `energy` is not positive and finite.
@@ -34,6 +34,9 @@ class FunctionPotential(AbstractPotential):
     length: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
     energy: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
     space: AbstractSpace = Free(1, invariant=False)
+    separated: Float[Array, ""] | None = eqx.field(  # pyright: ignore[reportIncompatibleVariableOverride, reportIncompatibleMethodOverride]
+        converter=as_array, default=None
+    )
 
     def __check_init__(self) -> None:
         if not callable(self.function):
@@ -48,10 +51,4 @@ class FunctionPotential(AbstractPotential):
         return Scale(length=self.length, energy=self.energy)
 
     def __call__(self, positions: Float[Array, "n d"]) -> Float[Array, ""]:
-        return cast(self, positions.dtype).function(positions)
-
-    def observe(self, positions: Float[Array, "n d"]) -> Observation:
-        energy, gradient = jax.value_and_grad(self.__call__)(positions)
-        # A black box has no atomic shares but equal ones.
-        n = positions.shape[0]
-        return Observation(positions, energy, gradient, jnp.broadcast_to(energy / n, (n,)))
+        return self.like(positions).function(positions)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from .._leaves import as_array, cast, concrete, require_positive
+from .._leaves import as_array, concrete, require_positive
 from ..spaces import AbstractSpace, Free, Pairs, Periodic, pad_atoms
 from ._constants import table
 from .base import AbstractPotential, Observation, Scale
@@ -159,6 +159,10 @@ class Gupta(AbstractPotential):
             energy=jnp.mean(cohesion[self.species]) / 8.61,
         )
 
+    @property
+    def separated(self) -> float:
+        return 0.0
+
     def __call__(self, positions: Float[Array, "n d"]) -> Float[Array, ""]:
         params, pairs = self._prepare(positions)
         A, xi, p, q, r0 = params._tables()
@@ -208,12 +212,13 @@ class Gupta(AbstractPotential):
         return Observation(positions, jnp.sum(shares), gradient.T, shares)
 
     def _prepare(self, positions: Float[Array, "n d"]) -> tuple["Gupta", Pairs]:
+        potential = self.like(positions)
         if positions.shape[0] != self.species.shape[0]:
             raise ValueError(
                 f"positions: {positions.shape[0]} atoms given, but species lists "
                 f"{self.species.shape[0]}; they must agree."
             )
-        return cast(self, positions.dtype), self.space.pairs(positions)
+        return potential, self.space.pairs(positions)
 
     def _tables(self) -> list[Weights]:
         """Return A, xi, p, q and r0 for each pair; for one species, as single numbers,

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._leaves import as_array, cast, require_positive
+from .._leaves import as_array, require_positive
 from ..spaces import AbstractSpace, Free
 from .base import AbstractPotential, Observation, Scale
 
@@ -38,8 +38,12 @@ class LennardJones(AbstractPotential):
     def scale(self) -> Scale:
         return Scale(length=self.length, energy=self.energy)
 
+    @property
+    def separated(self) -> float:
+        return 0.0
+
     def __call__(self, positions: Float[Array, "n d"]) -> Float[Array, ""]:
-        p = cast(self, positions.dtype)
+        p = self.like(positions)
         pairs = self.space.pairs(positions)
         distance = jnp.sqrt(pairs.squared)
         attraction = (p.length / distance) ** 6
@@ -47,7 +51,7 @@ class LennardJones(AbstractPotential):
         return 0.5 * p.energy * jnp.sum(attraction**2 - 2 * attraction)
 
     def observe(self, positions: Float[Array, "n d"]) -> Observation:
-        p = cast(self, positions.dtype)
+        p = self.like(positions)
         pairs = self.space.pairs(positions)
         inverse = p.length**2 / pairs.squared
         attraction = inverse**3

@@ -4,7 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .._leaves import as_array, cast, require_positive
+from .._leaves import as_array, require_positive
 from ..spaces import AbstractSpace, Free
 from .base import AbstractPotential, Observation, Scale
 
@@ -24,6 +24,9 @@ class SoftSphere(AbstractPotential):
     Raises:
         ValueError: if an argument is not positive and finite.
 
+    Atoms far from each other have the lowest energy that there is, zero; how useless a
+    result is, is measured from the start instead (`separated` stays unknown).
+
     Reference: Eq. (8) of Learn2Hop, whose printed condition `d > 0.1` contradicts its own
         formula; the repulsion ends at d = sigma (docs/errata.md).
     """
@@ -41,7 +44,7 @@ class SoftSphere(AbstractPotential):
         return Scale(length=self.length, energy=self.energy)
 
     def __call__(self, positions: Float[Array, "n d"]) -> Float[Array, ""]:
-        p = cast(self, positions.dtype)
+        p = self.like(positions)
         pairs = self.space.pairs(positions)
         near = pairs.squared < p.length**2
         gap = 1 - jnp.sqrt(jnp.where(near, pairs.squared, p.length**2)) / p.length
@@ -50,7 +53,7 @@ class SoftSphere(AbstractPotential):
         return 0.5 * jnp.sum(jnp.where(near, energies, 0))
 
     def observe(self, positions: Float[Array, "n d"]) -> Observation:
-        p = cast(self, positions.dtype)
+        p = self.like(positions)
         pairs = self.space.pairs(positions)
         distance = jnp.sqrt(jnp.minimum(pairs.squared, p.length**2))
         gap = jnp.maximum(1 - distance / p.length, 0)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .._leaves import as_array, cast, concrete, require_positive
+from .._leaves import as_array, concrete, require_positive
 from ..spaces import AbstractSpace, Free, Pairs, Periodic, pad_atoms
 from ._constants import table
 from .base import AbstractPotential, Observation, Scale
@@ -118,8 +118,12 @@ class StillingerWeber(AbstractPotential):
         # Rounding of the root may reach the cutoff, where all terms vanish anyway.
         return inside & (gap < 0), distance, jnp.where(gap < 0, gap, -end)
 
+    @property
+    def separated(self) -> float:
+        return 0.0
+
     def __call__(self, positions: Float[Array, "n d"]) -> Float[Array, ""]:
-        s, n = cast(self, positions.dtype), positions.shape[0]
+        s, n = self.like(positions), positions.shape[0]
         pairs = s.space.pairs(positions)
         inside, distance, gap = s._within(pairs)
         ratio = s.sigma / distance
@@ -144,7 +148,7 @@ class StillingerWeber(AbstractPotential):
            \big|\sum h u u^T\big|^2 - 2c \big|\sum h u\big|^2
            + c^2 \big(\sum h\big)^2 - (1-c)^2 \sum h^2 \Big] \]
         """
-        s = cast(self, positions.dtype)
+        s = self.like(positions)
         pairs = s.space.pairs(positions)
         inside, distance, gap = s._within(pairs)
         inverse = 1 / distance

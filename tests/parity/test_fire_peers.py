@@ -41,9 +41,9 @@ def centred(frames):
 def test_original_is_jax_md(name):
     # jax-md keeps constants in half precision, where it can; these and their products are
     # exact there.
-    constants = {"grow": 1.5, "shrink": 0.5, "mixing": 0.25, "fade": 0.5}
+    constants = {"finc": 1.5, "fdec": 0.5, "astart": 0.25, "fa": 0.5}
     optimizer = Fire(
-        dt=2.0**-7, dt_max=2.0**-5, longest=None, flavour="original", **constants
+        dt=2.0**-7, dtmax=2.0**-5, maxstep=None, flavour="original", **constants
     )
     x = starts()[name]
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
@@ -95,10 +95,10 @@ def test_ase(name):
     assert max(steps) > 0.05 and np.any(np.diff(steps) < 0)
     moved = np.linalg.norm(np.diff(frames, axis=0), axis=(1, 2))
     assert np.any(np.isclose(moved, 0.05)) and np.any(moved < 0.04)
-    positions, memory = ours(Fire.ase(dt=0.02, dt_max=0.1, longest=0.05), x)
+    positions, memory = ours(Fire.ase(dt=0.02, dtmax=0.1, maxstep=0.05), x)
     np.testing.assert_allclose(positions, centred(frames), rtol=0, atol=1e-10)
     np.testing.assert_allclose(memory.dt, peer.dt, rtol=1e-12)
-    np.testing.assert_allclose(memory.mixing, peer.a, rtol=1e-12)
+    np.testing.assert_allclose(memory.alpha, peer.a, rtol=1e-12)
     assert int(memory.downhill) == peer.Nsteps
 
 
@@ -115,24 +115,24 @@ def test_defaults_are_the_peers():
     theirs = inspect.signature(FIRE).parameters
     names = {
         "dt": "dt",
-        "dt_max": "dtmax",
-        "grow": "finc",
-        "shrink": "fdec",
-        "mixing": "astart",
-        "fade": "fa",
-        "delay": "Nmin",
+        "dtmax": "dtmax",
+        "finc": "finc",
+        "fdec": "fdec",
+        "astart": "astart",
+        "fa": "fa",
+        "nmin": "Nmin",
     }
     for mine, name in names.items():
         np.testing.assert_allclose(getattr(Fire.ase(), mine), theirs[name].default)
     theirs = inspect.signature(minimize.fire_descent).parameters
     names = {
         "dt": "dt_start",
-        "dt_max": "dt_max",
-        "grow": "f_inc",
-        "shrink": "f_dec",
-        "mixing": "alpha_start",
-        "fade": "f_alpha",
-        "delay": "n_min",
+        "dtmax": "dt_max",
+        "finc": "f_inc",
+        "fdec": "f_dec",
+        "astart": "alpha_start",
+        "fa": "f_alpha",
+        "nmin": "n_min",
     }
     for mine, name in names.items():
         np.testing.assert_allclose(getattr(Fire.original(), mine), theirs[name].default)

@@ -22,7 +22,14 @@ from l2h.optimizers import (
     Swaps,
     gradient_rms,
 )
-from l2h.potentials import FunctionPotential, Gupta, LennardJones, StillingerWeber
+from l2h.potentials import (
+    AbstractPotential,
+    FunctionPotential,
+    Gupta,
+    LennardJones,
+    Scale,
+    StillingerWeber,
+)
 from l2h.spaces import Free, Periodic
 
 KEY = jax.random.key(5)
@@ -92,7 +99,7 @@ def walks(landscape, start=0.5, count=2500, **changes):
 
 def small(**changes):
     """Return the strong preset with quenches that compile quickly."""
-    return dataclasses.replace(BasinHopping.strong(), inner=LBFGS(memory=2), **changes)
+    return dataclasses.replace(BasinHopping.strong(), inner=LBFGS(history=2), **changes)
 
 
 @functools.cache
@@ -191,6 +198,38 @@ def test_a_trial_is_the_first_evaluation_of_its_quench():
     assert np.all(shift <= 0.5) and np.max(shift) > 0.4
 
 
+class Labelled(AbstractPotential):
+    """Level ground for atoms of two elements: every structure is a minimum at once."""
+
+    species: jax.Array
+    space: Free = Free(1, invariant=False)
+
+    @property
+    def scale(self):
+        return Scale(jnp.ones(()), jnp.ones(()))
+
+    def __call__(self, positions):
+        return jnp.floor(positions[0, 0]) % 2
+
+
+def test_exchanges_do_not_drive_the_step_length():
+    ground = Labelled(jnp.asarray([0, 1, 1]))
+    start = jnp.asarray([[0.5], [2.5], [4.5]])
+    options = {"inner": GradientDescent(0.1), "target": 0.2, "rate": 1e-4}
+    for chance in (1e-6, 0.5, 1 - 1e-6):
+        optimizer = BasinHopping(hop=Swaps(Shake(3.0), chance), **options)
+        memory = eight(optimizer, ground, start, 600).memory
+        stretch = np.asarray(memory.stretch)
+        changes = np.diff(stretch, axis=1) != 0
+        if chance == 0.5:
+            # Judged are trials that were shaken, one step after they were made.
+            shaken = np.asarray(memory.stretched[:, :-1])
+            np.testing.assert_array_equal(changes, shaken)
+            assert 0.4 < np.mean(shaken) < 0.6
+        else:
+            assert np.mean(changes) == pytest.approx(1 - chance, abs=0.01)
+
+
 class Counting(eqx.Module):
     """An energy that reports to Python whenever it is really evaluated."""
 
@@ -275,7 +314,7 @@ def test_batch_equals_singles():
 @eqx.filter_jit
 def proposals(hop, potential, x, stretch, keys):
     seen = potential.observe(x)
-    return jax.vmap(lambda key: hop(potential, seen, stretch, key=key))(keys)
+    return jax.vmap(lambda key: hop(potential, seen, stretch, key=key).positions)(keys)
 
 
 def hops(hop, potential, x, count, stretch=1.0):

@@ -69,17 +69,17 @@ def test_rest_stays_at_rest(make, dtype):
     "wrong",
     [
         {"dt": 0.0},
-        {"dt_max": -1.0},
-        {"longest": 0.0},
-        {"grow": jnp.inf},
-        {"shrink": 1.5},
-        {"mixing": 0.0},
-        {"fade": 1.0},
-        {"delay": -1},
+        {"dtmax": -1.0},
+        {"maxstep": 0.0},
+        {"finc": jnp.inf},
+        {"fdec": 1.5},
+        {"astart": 0.0},
+        {"fa": 1.0},
+        {"nmin": -1},
         {"flavour": "newton"},
     ],
 )
 def test_wrong_arguments_are_named(wrong):
-    right = {"dt": 0.1, "dt_max": 0.4, "longest": None, "flavour": "original"}
+    right = {"dt": 0.1, "dtmax": 0.4, "maxstep": None, "flavour": "original"}
     with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
         Fire(**(right | wrong))

@@ -2,15 +2,23 @@
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
-from l2h import rollout
+from l2h import advance, rollout
 from l2h.inits import Harmonic, Uniform
 from l2h.optimizers import LBFGS, Adam, GradientDescent, Learned, quench
 from l2h.optimizers.learned import Equivariant, Head, Network
-from l2h.potentials import FunctionPotential, LennardJones, SoftSphere
+from l2h.potentials import (
+    FunctionPotential,
+    Gupta,
+    LennardJones,
+    SoftSphere,
+    StillingerWeber,
+)
 from l2h.spaces import Free
+from l2h.tasks import get
 
 KEY = jax.random.key(0)
 X = jnp.asarray(np.eye(3))
@@ -20,7 +28,7 @@ POSITIVE = [
     (SoftSphere, ("length", "energy", "exponent")),
     (GradientDescent, ("rate",)),
     (Adam, ("rate", "eps")),
-    (LBFGS, ("longest", "rise", "tolerance")),
+    (LBFGS, ("max_step", "rise", "tolerance")),
     (Uniform, ("edge",)),
     (Harmonic, ("diameter",)),
     (Head, ("alpha", "longest")),
@@ -44,7 +52,7 @@ def test_fractions(name, value):
 
 
 CALLS = {
-    "memory": lambda: LBFGS(memory=0),
+    "history": lambda: LBFGS(history=0),
     "dimension": lambda: Free(0),
     "kind": lambda: Learned.create(KEY, kind="unknown"),
     "preset": lambda: Learned.create(KEY, preset="unknown"),
@@ -91,3 +99,92 @@ def test_malformed_positions(positions):
 def test_function_must_be_callable():
     with pytest.raises(TypeError, match="function"):
         FunctionPotential(3.0)
+
+
+@pytest.fixture
+def untyped():
+    """Switch the run-time type checker off: what a user meets who has none."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+LJ = LennardJones()
+ALLOY = Gupta.named("Ag-Au", [0, 1, 1])
+SILICON = StillingerWeber.silicon()
+CALLS_OF_POTENTIALS = {
+    "call": lambda potential, x: potential(x),
+    "observe": lambda potential, x: potential.observe(x),
+    "forces": lambda potential, x: potential.forces(x),
+    "gradient": lambda potential, x: potential.energy_and_gradient(x),
+}
+WRONG_POSITIONS = {
+    "a list": ([[0.0, 0, 0], [1, 1, 1], [2, 2, 2]], "positions: a list given.*asarray"),
+    "integers": (jnp.asarray(3 * np.eye(3, dtype=int)), r"positions: int.*astype"),
+    "a batch": (np.zeros((4, 3, 3)), r"positions: shape \(4, 3, 3\).*jax\.vmap"),
+    "a row": (np.zeros(3), r"positions: shape \(3,\) given; one structure"),
+    "a plane": (np.zeros((3, 2)), "positions: 2 coordinates per atom"),
+}
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(("x", "words"), WRONG_POSITIONS.values(), ids=WRONG_POSITIONS)
+def test_positions_that_are_none_are_refused_in_words(x, words):
+    function = FunctionPotential(lambda y: jnp.sum(y**2), space=Free())
+    for potential in (LJ, ALLOY, SILICON, SoftSphere(), function):
+        for call in CALLS_OF_POTENTIALS.values():
+            with pytest.raises(ValueError, match=words):
+                call(potential, x)
+    for search in (
+        lambda: rollout(LBFGS(), LJ, x, 1, key=KEY),
+        lambda: quench(LJ, x),
+    ):
+        with pytest.raises(ValueError, match=words):
+            search()
+
+
+TASK = get("lj13")
+INIT = Uniform()
+WRONG_KINDS = {
+    "class of optimizer": (
+        lambda: rollout(LBFGS, LJ, X, 1, key=KEY),
+        r"optimizer: the class LBFGS given; give an instance of it, LBFGS\(",
+    ),
+    "class of potential": (
+        lambda: quench(LennardJones, X),
+        "potential: the class LennardJones given",
+    ),
+    "task": (
+        lambda: rollout(LBFGS(), TASK, X, 1, key=KEY),
+        "potential: a Task given; give its potential, a LennardJones",
+    ),
+    "task to quench": (lambda: quench(TASK, X), "potential: a Task given"),
+    "name of optimizer": (
+        lambda: quench(LJ, X, optimizer="lbfgs"),
+        "optimizer: a str given; give an instance of AbstractOptimizer",
+    ),
+    "positions as state": (
+        lambda: advance(LBFGS(), LJ, X, 1, key=KEY),
+        "state: a .*given; give an instance of State",
+    ),
+    "start of a task": (lambda: INIT(KEY, TASK, 13, "float32"), "potential: a Task given"),
+    "start of a class": (
+        lambda: Harmonic()(KEY, LennardJones, 13, "float32"),
+        "potential: the class LennardJones",
+    ),
+    "atoms of a start": (lambda: INIT(KEY, LJ, 0, "float32"), "n: 0 given"),
+    "dtype of a start": (lambda: INIT(KEY, LJ, 13, "int32"), "dtype: 'int32' given"),
+}
+
+
+@pytest.mark.usefixtures("untyped")
+@pytest.mark.parametrize(("call", "words"), WRONG_KINDS.values(), ids=WRONG_KINDS)
+def test_arguments_of_another_kind_are_refused_in_words(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.usefixtures("untyped")
+def test_integers_are_refused_where_they_are_traced_too():
+    with pytest.raises(ValueError, match="positions: int"):
+        jax.jit(lambda x: get("Au13").potential(x))(jnp.ones((13, 3), int))

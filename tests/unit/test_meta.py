@@ -121,6 +121,37 @@ def test_unbounded_losses_are_those_of_the_energies_and_finite():
     assert not valid and loss == 1e12
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e3])
+def test_losses_tell_optimizers_apart_wherever_energies_lie(offset):
+    bare = LennardJones(space=Free(1))
+    potential = FunctionPotential(lambda x: bare(x) + offset, space=Free(1))
+    start, key = jnp.asarray([[0.0], [1.3]]), jax.random.key(0)
+    for weights in ({}, {"final": 0.0, "best": 0.0, "mean_best": 1.0}):
+        losses = [
+            float(
+                Objective(**weights).loss(
+                    GradientDescent(rate), potential, start, jnp.asarray(20), key=key
+                )[0]
+            )
+            for rate in (1e-6, 1e-3, 5e-3)
+        ]
+        # All from offset - 0.38 downwards, to offset - 1 at most.
+        assert offset - 1 < losses[2] < losses[1] < losses[0] < offset
+
+
+def test_losses_count_energies_up_to_that_of_separated_atoms():
+    bare = LennardJones(space=Free(1))
+    start, key = jnp.asarray([[0.0], [0.5]]), jax.random.key(0)
+    for separated, expected in ((1e3, 1e3), (None, 1e3 + float(bare(start)))):
+        potential = FunctionPotential(
+            lambda x: bare(x) + 1e3, space=Free(1), separated=separated
+        )
+        loss, _ = Objective(mean_best=1.0).loss(
+            GradientDescent(1e-12), potential, start, jnp.asarray(2), key=key
+        )
+        assert loss == pytest.approx(2 * expected, rel=1e-4)
+
+
 def test_training_survives_non_finite_rollouts():
     task = Task("poisoned", FunctionPotential(_poisoned), Uniform(0.5, scaled=False), 2)
     component = Learned.create(jax.random.key(0), kind="componentwise", hidden=(4,))

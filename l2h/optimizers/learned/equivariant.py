@@ -76,6 +76,9 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
         tiny = jnp.asarray(1e-12, dtype)
 
         gradient = seen.gradient.T * (unit.length / unit.energy)
+        # First by its largest component: squares of the strongest repulsion overflow.
+        largest = jnp.max(jnp.abs(gradient), axis=0)
+        gradient = gradient * (LARGEST_GRADIENT / jnp.maximum(largest, LARGEST_GRADIENT))
         strength = jnp.sqrt(_dot(gradient, gradient) + tiny)
         gradient = gradient * jnp.minimum(1, LARGEST_GRADIENT / strength)
         decays = jnp.asarray(DECAYS, dtype)[:, None]
