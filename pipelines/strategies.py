@@ -74,7 +74,8 @@ def main(
     """
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
-    from l2h.report.strategies import strategies_report, strategies_table
+    from l2h.report import write_figure
+    from l2h.report.strategies import strategies_figure, strategies_table
     from l2h.tasks import get
     from l2h.training import TrainingConfig, check
 
@@ -124,14 +125,15 @@ def main(
         ]
         # After every strategy: an unfinished comparison can be looked at.
         problem = get(task)
-        unit = float(problem.potential.scale.energy)
-        strategies_report(
-            where / "strategies.png",
+        figure = strategies_figure(
             runs,
             title=f"{task}: {chosen['updates']} meta-updates, {horizon} steps, "
             f"{chosen['starts']} held-out starts",
-            reference=None if problem.reference is None else problem.reference / unit,
+            reference=None
+            if problem.reference is None
+            else problem.reference / problem.unit,
         )
+        write_figure(where / "strategies.png", figure)
         _write_table(where / "strategies.csv", runs)
     print(f"\n{strategies_table(runs)}\n")
     print(f"{where / 'strategies.png'}\n{where / 'strategies.csv'}")
@@ -156,7 +158,7 @@ def _unit(config: Any, path: Path, starts: int, devices: int, label: str) -> Any
     for _ in progress.follow(train(config, folder, devices=devices)):
         pass
     rows = folder.rows()
-    validated = [row for row in rows if "validation/success" in row]
+    validated = [row for row in rows if row.get("validation/success") is not None]
     return StrategyRun(
         seed=config.seed,
         losses=np.array([row["loss"] for row in rows]),
@@ -171,24 +173,29 @@ def _unit(config: Any, path: Path, starts: int, devices: int, label: str) -> Any
 
 def _examine(config: Any, folder: Any, starts: int) -> dict[str, Any]:
     """Return success of the last and of the best weights on held-out starts."""
-    from l2h.domains import Domain
-    from l2h.evaluation import Interval, evaluate
+    from l2h.evaluation import Interval, Method, evaluate
     from l2h.io import write_atomically
-    from l2h.meta import TrainState, draw_starts
+    from l2h.meta import TrainState
 
     path = folder.path / f"success-{starts}.json"
     if not path.exists():
-        (task,), key = config.problems(), Domain.TEST.key(config.seed)
-        held_out = draw_starts(task, starts, key, config.dtype)
+        (task,) = config.problems()
         first = config.meta_strategy().init(config.optimizer(), config.seed)
         train_state = folder.load_checkpoint(TrainState.begin(first))
-        contestants = {
+        weights = {
             "success": train_state.candidate,
             "best": folder.best_optimizer(config),
         }
         found = {
-            name: evaluate(optimizer, task, held_out, config.longest, key=key).success
-            for name, optimizer in contestants.items()
+            name: evaluate(
+                Method(name, optimizer),
+                task,
+                range(starts),
+                budget=config.longest + 1,
+                seed=config.seed,
+                dtype=config.dtype,
+            ).success
+            for name, optimizer in weights.items()
         }
         write_atomically(path, json.dumps(found) + "\n")
     return {name: Interval(*x) for name, x in json.loads(path.read_text()).items()}

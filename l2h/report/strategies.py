@@ -1,7 +1,5 @@
 """Meta-strategies side by side: how steadily they learn, and what it leads to."""
 
-import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,11 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..evaluation import Interval
-from ..io import write_atomically
 from .plots import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # A spike lies so many robust standard deviations above the median of the updates before,
 # and gives back at least this part of what had been gained since the first.
@@ -98,25 +96,20 @@ def strategies_table(runs: Mapping[str, Sequence[StrategyRun]]) -> str:
     return "\n".join(lines)
 
 
-def strategies_report(
-    path: str | os.PathLike[str],
+def strategies_figure(
     runs: Mapping[str, Sequence[StrategyRun]],
     *,
     title: str,
     reference: float | None = None,
     energy_unit: str = "ε",
-) -> None:
-    """Draw one PNG: losses and success against updates, and success of every seed.
+) -> "Figure":
+    """Draw losses and success against updates, and success of every seed.
 
     Arguments:
-        path: where; an existing file is replaced, atomically.
         runs: of each strategy, one per seed.
         title: what was trained.
         reference: the global minimum's energy in the unit of the losses, if known.
         energy_unit: unit of losses.
-
-    Raises:
-        OSError: if the file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -135,9 +128,7 @@ def strategies_report(
         axes.set_axisbelow(True)
     learning.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9, ncols=2)
     figure.suptitle(title, fontsize=13)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomically(path, buffer.getvalue())
+    return figure
 
 
 def _draw_losses(
