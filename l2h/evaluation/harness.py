@@ -235,6 +235,7 @@ class _Chunk:
             spent = spent + row["search"] + np.where(direct, 0, row["quench"])
             attempts.append(row)
         assert positions is not None, "a budget lasts for one attempt"
+        note(1.0)
         kept = self.count
         return Trials(
             task=self.task,

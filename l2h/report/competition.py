@@ -154,7 +154,7 @@ def _remarks(trials: Trials) -> list[str]:
         )
     if row["without_energy"]:
         lines.append(
-            f"{who} ended {row['without_energy']} of {row['starts']} walkers without any "
+            f"{who} ended {row['without_energy']} of {row['starts']} starts without any "
             "finite energy; the mean leaves them out."
         )
     if row["unconverged"]:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from l2h import tasks
 from pipelines.competition import Competition, compete, occupy
 from pipelines.contestants import contestant, contestants
+
+from l2h import tasks
 
 ROOT = Path(__file__).parents[2]
 COMPETITION = Competition(
