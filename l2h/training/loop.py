@@ -144,7 +144,7 @@ class _Pace:
     started: float
     deadline: float | None
     """On the same clock as `started`; None for no bound."""
-    examination: float
+    examination: int
     """Evaluations that an examination takes."""
     validation: float = 0.0
     """Seconds of the last validation."""

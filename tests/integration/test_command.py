@@ -75,7 +75,7 @@ def test_command_writes_what_it_promises(straight):
     ):
         assert (run / name).stat().st_size > 0
     summary = json.loads((run / "evaluation.json").read_text())["lj5"]
-    assert summary["learned"]["runs"] == 150
+    assert summary["learned"]["starts"] == 150
     assert summary["learned"]["steps"] == 10
     structures = read(run / "lowest.extxyz", ":")
     # The bipyramid: random starts of five atoms always find it among 150.
@@ -83,6 +83,9 @@ def test_command_writes_what_it_promises(straight):
     energies = [atoms.get_potential_energy() for atoms in structures]
     assert energies == sorted(energies)
     assert "evaluations per hit" in output and str(run / "report.png") in output
+    lines = output.strip().splitlines()
+    assert lines[0].startswith("Learning to find the lowest energy of lj5 (5 atoms)")
+    assert lines[-1].startswith("lj5: the learned optimizer found")
 
 
 def test_killed_and_resumed_equals_straight(straight, cache):
