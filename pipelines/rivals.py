@@ -40,7 +40,8 @@ class Counter:
     def __init__(self, task: Any, evaluate: Callable[[Any], Any] | None = None) -> None:
         import jax
 
-        self._evaluate = evaluate or jax.jit(task.potential.energy_and_gradient)
+        potential = task.potential
+        self._evaluate = evaluate or jax.jit(lambda x: potential.energy_and_gradient(x))
         self.target = task.reference + task.window
         self.begin(np.zeros((task.n, 3)), 0)
 

@@ -67,7 +67,9 @@ class Task(eqx.Module):
         return self.tolerance * self.unit
 
     def is_hit(
-        self, energies: Float[np.ndarray, "..."], reference: float | None = None
+        self,
+        energies: Float[np.ndarray, "..."] | Float[Array, "..."] | float,
+        reference: float | None = None,
     ) -> Bool[np.ndarray, "..."]:
         """Return which energies are the reference's: within the tolerance, on either side.
 
@@ -81,7 +83,7 @@ class Task(eqx.Module):
         reference = self.reference if reference is None else reference
         if reference is None or not np.isfinite(reference):
             return np.zeros(np.shape(energies), bool)
-        return np.abs(np.asarray(energies) - reference) <= self.window
+        return np.asarray(np.abs(np.asarray(energies) - reference) <= self.window)
 
     def starts(
         self,

@@ -13,7 +13,7 @@ from ..meta import Trainer, TrainState, processes
 from .assessment import expected_evaluations
 from .config import TrainingConfig
 from .folder import RunFolder
-from .validation import Validation, validate
+from .validation import validate
 
 Row = dict[str, Any]
 
@@ -109,7 +109,7 @@ def train(
                     train_state.candidate,
                     lambda done: note(f"validation: {done:.0%}"),
                 )
-                pace.learn(found, time.monotonic() - begun)
+                pace.learn(found.evaluations, time.monotonic() - begun)
                 score = found.score.astype(np.float32)
                 evaluations += found.evaluations
                 row |= found.row() | {"evaluations": evaluations}
@@ -151,9 +151,8 @@ class _Pace:
     rate: float | None = None
     """Its seconds for an evaluation; None before the first."""
 
-    def learn(self, validation: Validation, seconds: float) -> None:
-        self.validation = seconds
-        self.rate = seconds / validation.evaluations
+    def learn(self, evaluations: int, seconds: float) -> None:
+        self.validation, self.rate = seconds, seconds / evaluations
 
     def late(self, now: float) -> bool:
         if self.deadline is None:

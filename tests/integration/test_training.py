@@ -69,6 +69,38 @@ def test_what_weights_to_begin_with_have_cost_counts(straight, tmp_path):
     assert row["evaluations"] == 1_000_000 + 8 * 2 * (row["horizon"] + 1)
 
 
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [
+        # All succeed from the first on; later ones cost less, and then as much.
+        ([(5.0, -1.0, -3.0), (4.5, -1.0, -3.0), (4.5, -1.0, -3.0)], 7),
+        ([(5.0, -1.0, -3.0), (4.5, -1.0, -3.0), (4.6, -1.0, -4.0)], 6),
+        # Nothing finite was found at first; JSON knows no infinity.
+        ([(5.0, 0.0, np.inf), (5.0, 0.0, -3.0), (6.0, 0.0, -9.0)], 6),
+    ],
+)
+def test_the_best_and_of_equals_the_latest_network_is_kept(
+    tmp_path, monkeypatch, scores, kept
+):
+    given = iter(scores)
+
+    class Fixed:
+        def __init__(self, *_):
+            self.score, self.evaluations = np.asarray(next(given)), 1
+
+        def row(self):
+            return {"validation/success": 1.0}
+
+    monkeypatch.setattr(loop, "validate", Fixed)
+    folder = RunFolder.create(tmp_path / "run", CONFIG)
+    candidates = {}
+    for row in train(CONFIG, folder):
+        if row.get("validation/kept"):
+            candidates[row["update"]] = folder.best.read_bytes()
+    assert list(candidates)[-1] == kept
+    assert folder.best.read_bytes() == candidates[kept]
+
+
 def test_validations_say_in_metrics_what_they_found(straight):
     for row in straight.rows():
         assert ("validation/score" in row) == (row["update"] in (3, 6, 7))
