@@ -213,6 +213,34 @@ def settling(
     return ladder
 
 
+def parts(grid: int, updates: int) -> int:
+    """Return how many times tuning tells what happens, for progress.
+
+    Arguments:
+        grid: number of values that are tried.
+        updates: outer steps of learning from each.
+    """
+    return grid * (updates + 1 + (updates > 0))
+
+
+def tuning_entry(
+    grid: Mapping[str, AbstractOptimizer],
+    task: Task,
+    steps: int,
+    *,
+    seed: int,
+    starts: int,
+    updates: int,
+    note: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Tune as `tune` does; return plain numbers as they are stored: the best, the others,
+    and how the best settles with the number of steps."""
+    found = tune(grid, task, steps, seed=seed, starts=starts, updates=updates, note=note)
+    ladder = settling(found[0].optimizer, task, seed=seed, starts=starts)
+    summaries = [candidate.summary() for candidate in found]
+    return {"best": summaries[0], "others": summaries[1:], "settling": ladder}
+
+
 @cache
 def stored() -> dict[str, Any]:
     """Return the tuned hyper-parameters that come with the library

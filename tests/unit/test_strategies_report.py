@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from l2h.evaluation import success_rate
-from l2h.report.strategies import (
-    StrategyRun,
-    jumps,
-    strategies_figure,
-    strategies_table,
-)
+from l2h.report.strategies import strategies_figure, strategies_table
+from l2h.training.comparison import StrategyRun, jumps
 
 
 def run(losses, seed=0):
