@@ -155,8 +155,9 @@ def _train(
     with meter(1.0, "examining") as note:
         spent = done[-1]["evaluations"]
         assessments = assess(config, optimizer, spent, deadline=deadline, note=note)
-    paths = write_results(run.path, assessments, done)
-    print(f"\n{table(assessments)}\n")
+    # What an earlier examination has written stays, if there was no time for any task.
+    paths = write_results(run.path, assessments, done) if assessments else []
+    print(f"\n{table(assessments)}\n" if assessments else "")
     print("\n".join(str(path) for path in [best, *paths]))
     print(f"\n{verdict(config, assessments)}")
 

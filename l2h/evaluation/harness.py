@@ -237,13 +237,16 @@ class _Chunk:
         assert positions is not None, "a budget lasts for one attempt"
         note(1.0)
         kept = self.count
+        columns: dict[str, Any] = {
+            name: np.stack([a[name] for a in attempts], 1)[:kept] for name in FILL
+        }
         return Trials(
             task=self.task,
             method=self.name,
             steps=self.horizon,
             budget=self.budget,
             stopped=stop_at_hit,
-            **{name: np.stack([a[name] for a in attempts], 1)[:kept] for name in FILL},
+            **columns,
             positions=positions[:kept],
             points=np.array([int(s.evaluations[0]) for s in trace], np.int64),
             seen=_rows([s.observation.energy for s in trace])[:kept],

@@ -78,14 +78,15 @@ class Assessment:
         return self.training_evaluations / saved if saved > 0 else math.inf
 
     def summary(self) -> dict[str, Any]:
-        """Return the numbers that are reported, as plain Python."""
+        """Return the numbers that are reported, as plain Python; without times, so that
+        the same run writes the same file."""
         rival = self.opponent
         return {
             "trained": self.trained,
-            "learned": self.learned.longest.summary(),
-            "learned_economical": self.learned.economical.summary(),
-            "adam": self.adam.longest.summary(),
-            "adam_economical": self.adam.economical.summary(),
+            "learned": _timeless(self.learned.longest),
+            "learned_economical": _timeless(self.learned.economical),
+            "adam": _timeless(self.adam.longest),
+            "adam_economical": _timeless(self.adam.economical),
             "training_evaluations": self.training_evaluations,
             "strongest_unlearned": None if rival is None else rival.method,
             "strongest_unlearned_evaluations_per_hit": None
@@ -93,6 +94,11 @@ class Assessment:
             else rival.cost.value,
             "pays_after_searches": self.pays_after,
         }
+
+
+def _timeless(trials: Trials) -> dict[str, Any]:
+    numbers = trials.summary()
+    return {k: v for k, v in numbers.items() if not k.startswith("seconds")}
 
 
 def expected_evaluations(config: TrainingConfig) -> int:
