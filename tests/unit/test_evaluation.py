@@ -38,6 +38,7 @@ from l2h.report.competition import (
     write_competition,
 )
 from l2h.rollout import rollout
+from l2h.tasks import draw
 
 TASK = tasks.get("lj5")
 RESTARTED = Method("adam@30", Adam(0.05), 30)
@@ -347,6 +348,11 @@ def test_starts_are_the_same_for_any_number_and_precision():
     whole = TASK.starts(3, Domain.TEST, range(30), jnp.float64)
     some = TASK.starts(3, Domain.TEST, [29, 4], jnp.float32)
     assert jnp.array_equal(whole[jnp.asarray([29, 4])].astype(jnp.float32), some)
+    # Also where training draws them.
+    keys = jax.random.split(jax.random.key(0), 2)
+    drawn = draw(TASK.init, TASK.potential, 5, keys, jnp.float64)
+    assert drawn.dtype == jnp.float64
+    np.testing.assert_array_equal(drawn, np.asarray(drawn, np.float32))
     with pytest.raises(ValueError, match="indices"):
         TASK.starts(3, Domain.TEST, [], jnp.float64)
 
@@ -369,6 +375,27 @@ def test_no_two_starts_or_searches_share_a_key():
                         other = seen.setdefault(data.tobytes(), place)
                         assert other == place, f"{place} has the key of {other}"
     assert len(seen) == len(Domain) * 3 * 2 * (4 + 20)
+
+
+def test_starts_and_searches_of_the_harness_share_no_key(monkeypatch):
+    drawn = {"starts": [], "searches": []}
+
+    def spy(kind):
+        def keys(*path):
+            made = attempt_keys(*path)
+            drawn[kind].append(np.asarray(jax.random.key_data(made)))
+            return made
+
+        return keys
+
+    monkeypatch.setattr("l2h.tasks.base.attempt_keys", spy("starts"))
+    monkeypatch.setattr("l2h.evaluation.harness.attempt_keys", spy("searches"))
+    # The first call of each compiles; three attempts follow.
+    trials = run(RESTARTED, indices=range(25), budget=200)
+    count = trials.found.shape[1]
+    assert count >= 3
+    rows = np.concatenate([np.concatenate(parts[1:]) for parts in drawn.values()])
+    assert len(rows) == len(np.unique(rows, axis=0)) == 2 * 25 * count
 
 
 def test_starts_of_domains_and_attempts_differ():

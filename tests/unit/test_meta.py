@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from l2h import rollout
-from l2h.domains import Domain, attempt_keys
+from l2h.domains import Domain, Purpose, attempt_keys
 from l2h.inits import Uniform
 from l2h.meta import (
     ESMC,
@@ -146,6 +146,25 @@ def test_chunks_and_padding_do_not_change_losses():
     # Other shapes may round differently; three steps are too few to part ways.
     for other in losses[1:]:
         np.testing.assert_allclose(losses[0], other, rtol=1e-3)
+
+
+def test_starts_and_searches_of_training_share_no_key(monkeypatch):
+    purposes, keys = [], Trainer._keys
+
+    def spy(self, task, purpose):
+        purposes.append(purpose)
+        return keys(self, task, purpose)
+
+    monkeypatch.setattr(Trainer, "_keys", spy)
+    # Of a size that nobody else compiles, so that it is traced here.
+    objective = Objective(shortest=2.0, longest=2.0)
+    trainer = Trainer(NormalizedES(pairs=1), objective, (get("lj3"),), copies=3, chunk=2)
+    state = trainer.strategy.init(LEARNED, 1)
+    request = trainer.ask(state)
+    asked = set(purposes)
+    purposes.clear()
+    trainer.evaluate(state, request, jnp.asarray(0, jnp.int32))
+    assert asked == {Purpose.START} and set(purposes) == {Purpose.SEARCH}
 
 
 def test_chunks_are_as_even_as_possible():
