@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 import jax
-from jaxtyping import Array, Integer, PRNGKeyArray
+from jaxtyping import Array, Int, Integer, Key, PRNGKeyArray
 
 
 class Domain(IntEnum):
@@ -20,3 +20,33 @@ class Domain(IntEnum):
     def key(self, seed: int | Integer[Array, ""]) -> PRNGKeyArray:
         """Return the root key of this purpose for a seed."""
         return jax.random.fold_in(jax.random.key(seed), int(self))
+
+
+class Purpose(IntEnum):
+    """What the key of one attempt is for."""
+
+    START = 0
+    SEARCH = 1
+
+
+@jax.jit
+def attempt_keys(
+    root: PRNGKeyArray,
+    indices: Int[Array, " b"],
+    attempt: Int[Array, ""],
+    purpose: Int[Array, ""],
+) -> Key[Array, " b"]:
+    """Return keys that no other start, attempt or purpose under the same root shares.
+
+    Arguments:
+        root: `Domain.key` of a seed.
+        indices: numbers of the starts.
+        attempt: number of the attempt from each of them.
+        purpose: one of `Purpose`.
+    """
+
+    def one(index: Int[Array, ""]) -> PRNGKeyArray:
+        key = jax.random.fold_in(root, index)
+        return jax.random.fold_in(jax.random.fold_in(key, attempt), purpose)
+
+    return jax.vmap(one)(indices)

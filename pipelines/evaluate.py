@@ -50,18 +50,17 @@ def main(
     # of a processor counts as a device of its own.
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
-    from l2h import tasks as problems
+    from l2h import methods, tasks as problems
+    from l2h.competition import Competition, check_devices, compete, occupy
     from l2h.report.competition import competition_table, write_competition
     from l2h.report.meter import meter
-    from pipelines.competition import Competition, check_devices, compete, occupy
-    from pipelines.contestants import contestants
 
     check_devices(devices)
     names = problems.members(tasks)
     problems.mixture(names)  # refuses what is named twice
     competition = Competition(
         tasks=tuple(problems.get(name) for name in names),
-        contestants=tuple(contestants(optimizers)),
+        methods=tuple(methods.several(optimizers)),
         starts=starts,
         budget=budget,
         seed=seed,
@@ -73,7 +72,7 @@ def main(
     print(f"folder: {folder}")
     with meter(len(competition.units()), "evaluating") as note:
         parts = compete(competition, folder, devices=devices, note=note)
-    scores = competition.scores(parts)
+    results = competition.results(parts)
     circumstances = {
         "command": shlex.join(["python", "-m", "pipelines.evaluate", *sys.argv[1:]]),
         "settings": competition.settings(),
@@ -81,8 +80,8 @@ def main(
         "cores": os.cpu_count(),
         "seconds": "wall-clock seconds of one device, without compilation",
     }
-    paths = write_competition(folder, scores, circumstances)
-    print(f"\n{competition_table(scores)}\n")
+    paths = write_competition(folder, results, circumstances)
+    print(f"\n{competition_table(results)}\n")
     print("\n".join(str(path) for path in paths))
 
 

@@ -7,14 +7,10 @@ nox -s strategies -- --strategies esmc,ga --seeds 2 --folder runs/mine
 A run that was interrupted goes on when the same command is given again.
 """
 
-import csv
-import io
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import numpy as np
 import tyro
 
 from pipelines.launch import command
@@ -74,9 +70,16 @@ def main(
     """
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
-    from l2h.report.strategies import strategies_report, strategies_table
+    from l2h.io import write_atomically
+    from l2h.report import Progress, write_figure
+    from l2h.report.strategies import (
+        strategies_csv,
+        strategies_figure,
+        strategies_table,
+    )
     from l2h.tasks import get
     from l2h.training import TrainingConfig, check
+    from l2h.training.comparison import strategy_run
 
     preset = QUICK if quick else {"updates": UPDATES, "seeds": SEEDS, "starts": STARTS}
     asked = {"updates": updates, "seeds": seeds, "starts": starts}
@@ -109,107 +112,37 @@ def main(
     where = folder or Path("runs") / f"strategies-{task}{'-quick' if quick else ''}"
     print(f"folder: {where}")
 
-    runs = {}
-    for i, (name, group) in enumerate(configs.items()):
-        runs[name] = [
-            _unit(
-                config,
-                where / f"{name}-seed{config.seed}",
-                chosen["starts"],
-                devices,
-                f"{name}, seed {config.seed} "
-                f"({i * len(group) + config.seed + 1} of {len(configs) * len(group)})",
+    runs, total = {}, len(names) * chosen["seeds"]
+    for name, group in configs.items():
+        runs[name] = []
+        for config in group:
+            number = names.index(name) * len(group) + config.seed + 1
+            label = f"{name}, seed {config.seed} ({number} of {total})"
+            runs[name].append(
+                strategy_run(
+                    config,
+                    where / f"{name}-seed{config.seed}",
+                    chosen["starts"],
+                    devices=devices,
+                    follow=lambda rows, done, config=config, label=label: Progress(
+                        config.updates, done, label
+                    ).follow(rows),
+                )
             )
-            for config in group
-        ]
         # After every strategy: an unfinished comparison can be looked at.
         problem = get(task)
-        unit = float(problem.potential.scale.energy)
-        strategies_report(
-            where / "strategies.png",
+        figure = strategies_figure(
             runs,
             title=f"{task}: {chosen['updates']} meta-updates, {horizon} steps, "
             f"{chosen['starts']} held-out starts",
-            reference=None if problem.reference is None else problem.reference / unit,
+            reference=None
+            if problem.reference is None
+            else problem.reference / problem.unit,
         )
-        _write_table(where / "strategies.csv", runs)
+        write_figure(where / "strategies.png", figure)
+        write_atomically(where / "strategies.csv", strategies_csv(runs))
     print(f"\n{strategies_table(runs)}\n")
     print(f"{where / 'strategies.png'}\n{where / 'strategies.csv'}")
-
-
-def _unit(config: Any, path: Path, starts: int, devices: int, label: str) -> Any:
-    """Train and examine one strategy from one seed, or return what is there already."""
-    from l2h.report import Progress
-    from l2h.report.strategies import StrategyRun
-    from l2h.training import RunFolder, train
-
-    if (path / "config.toml").exists():
-        folder, known = RunFolder.open(path)
-        if known != config:
-            raise ValueError(
-                f"folder: {path} holds a run with other settings; choose another --folder."
-            )
-    else:
-        folder = RunFolder.create(path, config)
-    rows = folder.rows()
-    progress = Progress(config.updates, len(rows), label)
-    for _ in progress.follow(train(config, folder, devices=devices)):
-        pass
-    rows = folder.rows()
-    validated = [row for row in rows if "validation/success" in row]
-    return StrategyRun(
-        seed=config.seed,
-        losses=np.array([row["loss"] for row in rows]),
-        nonfinite=np.array([row["nonfinite"] for row in rows]),
-        validated=(
-            np.array([row["update"] for row in validated]),
-            np.array([row["validation/success"] for row in validated]),
-        ),
-        **_examine(config, folder, starts),
-    )
-
-
-def _examine(config: Any, folder: Any, starts: int) -> dict[str, Any]:
-    """Return success of the last and of the best weights on held-out starts."""
-    from l2h.domains import Domain
-    from l2h.evaluation import Interval, evaluate
-    from l2h.io import write_atomically
-    from l2h.meta import TrainState, draw_starts
-
-    path = folder.path / f"success-{starts}.json"
-    if not path.exists():
-        (task,), key = config.problems(), Domain.TEST.key(config.seed)
-        held_out = draw_starts(task, starts, key, config.dtype)
-        first = config.meta_strategy().init(config.optimizer(), config.seed)
-        train_state = folder.load_checkpoint(TrainState.begin(first))
-        contestants = {
-            "success": train_state.candidate,
-            "best": folder.best_optimizer(config),
-        }
-        found = {
-            name: evaluate(optimizer, task, held_out, config.longest, key=key).success
-            for name, optimizer in contestants.items()
-        }
-        write_atomically(path, json.dumps(found) + "\n")
-    return {name: Interval(*x) for name, x in json.loads(path.read_text()).items()}
-
-
-def _write_table(path: Path, runs: dict[str, Any]) -> None:
-    from l2h.io import write_atomically
-
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
-        ["strategy", "seed", "success", "low", "high", "best", "best_low", "best_high"]
-        + ["spikes", "worse_than_untrained", "nonfinite", "last_loss"]
-    )
-    for name, group in runs.items():
-        for run in group:
-            numbers = [run.relapses, run.nonfinite.mean(), run.losses[-50:].mean()]
-            writer.writerow(
-                [name, run.seed, *run.success, *run.best, run.spikes, *map(float, numbers)]
-            )
-    write_atomically(path, text.getvalue())
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ nox -s train -- --resume runs/lj13-seed0
 
 import os
 import sys
+import time
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -48,7 +49,7 @@ def main(
         strategy: How the weights are searched.
         warm_start: Trained weights to begin with: a bundled name, or a run's best.l2h.
         updates: Length of the schedule, in meta-updates.
-        minutes: Stop after this time at the latest; go on later with --resume.
+        minutes: End after this time, examination included; go on later with --resume.
         seed: Determines weights, noise and all starts.
         resume: Folder of a run to go on with; its settings are kept.
         folder: Where to write; a new folder under runs/ by default.
@@ -62,10 +63,12 @@ def main(
     """
     # Before anything else touches JAX: polished energies are in double precision, and
     # each core of a processor counts as a device of its own.
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
     from l2h import weights
     from l2h.meta import count, processes as together
+    from l2h.report import announcement
     from l2h.training import RunFolder, TrainingConfig, check
 
     given = {
@@ -96,10 +99,11 @@ def main(
         if together.index() == 0:
             run = RunFolder.create(run.path, chosen)
             if begin is not None:
-                run.save_start(chosen.prepared(begin))
+                spent = weights.training_evaluations(str(chosen.warm_start))
+                run.save_start(chosen.prepared(begin), spent)
     if together.index() == 0:
         needed = trainer.memory(count(chosen.optimizer())) / 2**20
-        print(f"run folder: {run.path}")
+        print(f"{announcement(chosen)}\nrun folder: {run.path}")
         print(
             f"processes: {together.count()}, devices of each: {devices}; chunks: "
             f"{trainer.chunks} of {trainer.width} members, about "
@@ -107,33 +111,39 @@ def main(
         )
 
     try:
-        _train(chosen, run, minutes=minutes, devices=devices, examine=examine)
+        _train(chosen, run, deadline=deadline, devices=devices, examine=examine)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with --resume {run.path}") from None
 
 
 def _train(
-    config: Any, run: Any, *, minutes: float | None, devices: int, examine: bool
+    config: Any, run: Any, *, deadline: float | None, devices: int, examine: bool
 ) -> None:
     """Train to the end of the schedule or of the time, and examine what was found."""
     from l2h.meta import processes as together
-    from l2h.report import Progress, table, write_results
+    from l2h.report import Progress, table, verdict, write_results
+    from l2h.report.meter import meter
     from l2h.training import assess, train
 
-    train_state = train(config, run, minutes=minutes, devices=devices)
-    if together.index() > 0:
-        for _ in train_state:
-            pass
-        together.finish()
-        return
-    progress = Progress(config.updates, len(run.rows()))
-    for _ in progress.follow(train_state):
+    progress = Progress(config.updates, 0 if together.index() else len(run.rows()))
+    rows = train(
+        config,
+        run,
+        deadline=deadline,
+        examined=examine,
+        devices=devices,
+        note=lambda text: progress.note(text),
+    )
+    first = together.index() == 0
+    for _ in progress.follow(rows) if first else rows:
         pass
     together.finish()
-    rows = run.rows()
-    if rows[-1]["update"] < config.updates:
+    if not first:
+        return
+    done = run.rows()
+    if done[-1]["update"] < config.updates:
         print(
-            f"stopped after {rows[-1]['update']} of {config.updates} updates; go on with "
+            f"stopped after {done[-1]['update']} of {config.updates} updates; go on with "
             f"--resume {run.path}"
         )
     # A run stopped before its first validation has weights in its checkpoint only.
@@ -142,10 +152,14 @@ def _train(
         print(best)
         return
     optimizer = run.best_optimizer(config)
-    assessments = assess(config, optimizer, rows[-1]["evaluations"], note=print)
-    paths = write_results(run.path, assessments, rows)
-    print(f"\n{table(assessments)}\n")
+    with meter(1.0, "examining") as note:
+        spent = done[-1]["evaluations"]
+        assessments = assess(config, optimizer, spent, deadline=deadline, note=note)
+    # What an earlier examination has written stays, if there was no time for any task.
+    paths = write_results(run.path, assessments, done) if assessments else []
+    print(f"\n{table(assessments)}\n" if assessments else "")
     print("\n".join(str(path) for path in [best, *paths]))
+    print(f"\n{verdict(config, assessments)}")
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ def main(
     jax.config.update("jax_enable_x64", True)
     from l2h.evaluation import tuning
     from l2h.io import write_atomically
+    from l2h.report.meter import meter
+    from l2h.report.tuning import tuning_table
     from l2h.tasks import get, members
 
     kinds, problems = optimizers.split(","), [get(name) for name in members(tasks)]
@@ -81,58 +83,20 @@ def main(
         for kind in kinds:
             entry = done[task.name, kind]
             if entry is None:
-                found = _tuned(task, kind, known[kind], settings)
+                grid, tries = known[kind], itertools.count()
+                total = tuning.parts(len(grid), updates)
+                with meter(total, f"{task.name}, {kind}") as show:
+                    found = tuning.tuning_entry(
+                        grid,
+                        task,
+                        note=lambda text, show=show, tries=tries: show(next(tries), text),
+                        **settings,
+                    )
                 entry = {"command": command, "settings": settings, **found}
                 results["tuned"].setdefault(task.name, {})[kind] = entry
                 write_atomically(path, json.dumps(results, indent=1) + "\n")
-            print(f"\n{_table(task, kind, entry, tuning.paper())}\n")
+            print(f"\n{tuning_table(task.name, kind, entry)}\n")
     print(path)
-
-
-def _tuned(
-    task: Any, kind: str, grid: dict[str, Any], settings: dict[str, int]
-) -> dict[str, Any]:
-    """Tune one kind of optimizer on one task; return plain numbers, the best first."""
-    from l2h.evaluation import tuning
-    from l2h.report.meter import meter
-
-    total = len(grid) * (settings["updates"] + 1 + (settings["updates"] > 0))
-    done = itertools.count()
-    with meter(total, f"{task.name}, {kind}") as show:
-        found = tuning.tune(
-            grid, task, note=lambda text: show(next(done), text), **settings
-        )
-    ladder = tuning.settling(
-        found[0].optimizer, task, seed=settings["seed"], starts=settings["starts"]
-    )
-    summaries = [candidate.summary() for candidate in found]
-    return {"best": summaries[0], "others": summaries[1:], "settling": ladder}
-
-
-def _table(
-    task: Any, kind: str, entry: dict[str, Any], paper: dict[tuple[str, str], float]
-) -> str:
-    head = f"{task.name}, {kind:24} {'validation':>12} {'held out, mean +- error':>26}"
-    lines = [f"{head} {'quenched':>12} {'lowest':>12}"]
-    for row in (entry["best"], *entry["others"]):
-        shown = f"{row['held_out_mean']:.3f} +- {row['held_out_error']:.3f}"
-        lines.append(
-            f"  {row['name']:{len(head) - 43}} {row['validation_mean']:>12.3f} {shown:>26} "
-            f"{row['held_out_polished_mean']:>12.3f} {row['held_out_lowest']:>12.3f}"
-            + (f"  ({row['nonfinite']} non-finite)" if row["nonfinite"] else "")
-        )
-    steps, settled = entry["settling"][-1]
-    lines.append(
-        "  the best, by number of steps: "
-        + ", ".join(f"{n}: {mean:.2f}" for n, mean in entry["settling"])
-    )
-    if (known := paper.get((task.name, kind))) is not None:
-        away = (settled - known) / entry["best"]["held_out_error"]
-        lines.append(
-            f"  the paper's mean is {known}; ours after {steps} steps is {settled:.2f}, "
-            f"{away:+.1f} standard errors away"
-        )
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,26 @@
 """Settings of every test run: double precision, no silent conversions, fixed examples."""
 
+import ctypes
+import gc
 import os
+from pathlib import Path
 
 import jax
+import pytest
 from hypothesis import HealthCheck, settings
+
+# What one process compiles serves all others, the commands that tests start among them.
+cache = {
+    "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / ".pytest_cache" / "jax"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+}
+for name, value in cache.items():
+    os.environ.setdefault(name, value)
+jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+jax.config.update(
+    "jax_persistent_cache_min_compile_time_secs",
+    float(os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"]),
+)
 
 jax.config.update("jax_platforms", "cpu")
 # Eight devices on any machine, for tests of their number.
@@ -20,3 +37,15 @@ settings.register_profile(
 settings.register_profile("nightly", max_examples=500, print_blob=True, **common)
 default = "ci" if os.environ.get("CI", "").lower() == "true" else "dev"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", default))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_programs():
+    """Let go of what a module has compiled: together, all programs take gigabytes."""
+    yield
+    jax.clear_caches()
+    gc.collect()
+    try:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # give freed memory back to the system
+    except (OSError, AttributeError):
+        pass  # another system's library

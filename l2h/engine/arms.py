@@ -35,7 +35,7 @@ def _plain(task: Task) -> Arm:
 def _onward(task: Task) -> Arm:
     # Cooler than a walk from anywhere: there is less to leave.
     hop = Swaps(Shake(0.36, loose=0.4))
-    walk = BasinHopping(LBFGS(0.36, memory=4), hop, temperature=0.3, target=0.5)
+    walk = BasinHopping(LBFGS.coarse(), hop, temperature=0.3, target=0.5)
     return Arm("onward", None, walk, ONWARD)
 
 

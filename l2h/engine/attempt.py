@@ -115,11 +115,6 @@ class Ended(eqx.Module):
     """Exchanges with vacancies that lowered the energy."""
 
 
-def relaxer() -> LBFGS:
-    """Return the optimizer of all quenches but the last, which polishes."""
-    return LBFGS(0.36, memory=4)
-
-
 @eqx.filter_jit
 def begin(
     arm: Arm,
@@ -154,8 +149,8 @@ def begin(
             positions = walked.best_positions
             # The last evaluation is the first of the quench: nothing is counted twice.
             spent = spent + walked.state.evaluations
-        state = relaxer().init(potential, positions, horizon=400, key=for_walk)
-        state = advance(relaxer(), potential, state, rule.after, key=for_walk)
+        state = LBFGS.coarse().init(potential, positions, horizon=400, key=for_walk)
+        state = advance(LBFGS.coarse(), potential, state, rule.after, key=for_walk)
         expected = rule.expected(potential, state)
         return Begun(state, expected, spent + state.evaluations, start.probes)
 
@@ -171,7 +166,7 @@ def _descend(
     limit: Int[Array, ""] | int = 400,
 ) -> State:
     """Quench until the gradient vanishes or the attempt is hopeless."""
-    optimizer, key = relaxer(), jax.random.key(0)
+    optimizer, key = LBFGS.coarse(), jax.random.key(0)
 
     def unfinished(state: State) -> Bool[Array, ""]:
         rough = gradient_rms(potential, state.observation) >= tolerance
@@ -259,7 +254,7 @@ def _repair(
         ended, _ = carry
         start, gain, probes = better_place(ended.positions)
         key = jax.random.key(0)
-        state = relaxer().init(potential, start, horizon=400, key=key)
+        state = LBFGS.coarse().init(potential, start, horizon=400, key=key)
         none = jnp.asarray(jnp.inf, dtype)
         # Where nothing was exchanged, there is nothing to quench.
         limit = jnp.where(gain > 0, 400, 0)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from ..io import to_atoms, write_atomically
-from ..tasks import TOLERANCE, Task
+from ..tasks import Task
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -67,7 +67,7 @@ class SearchResult:
     @property
     def window(self) -> float:
         """How close to the reference an energy is the same minimum."""
-        return TOLERANCE * float(self.task.potential.scale.energy)
+        return self.task.window
 
     @property
     def unit(self) -> str:

@@ -1,19 +1,13 @@
-"""Statistics over many starts."""
+"""Methods searching from many starts: the harness, its trials, and how sure one may be."""
 
+from .harness import evaluate as evaluate, milestones as milestones
+from .known import KnownSearch as KnownSearch, strongest as strongest
+from .method import Method as Method
 from .minima import distinct as distinct, fingerprint as fingerprint
-from .outcomes import (
-    CHUNK as CHUNK,
-    Outcomes as Outcomes,
-    cheapest as cheapest,
-    evaluate as evaluate,
-)
-from .record import Contestant as Contestant, Record as Record
-from .score import Reference as Reference, Score as Score
 from .statistics import (
     Interval as Interval,
     cost_per_hit as cost_per_hit,
     hit_curve as hit_curve,
     success_rate as success_rate,
 )
-from .walkers import contest as contest, milestones as milestones
-from .watched import Watched as Watched
+from .trials import Trials as Trials, cheapest as cheapest, compared as compared

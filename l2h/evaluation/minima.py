@@ -29,7 +29,10 @@ def distinct(
         positions: the structures, in the potential's unit of length.
     """
     energies = np.asarray(energies, np.float64)
-    gap = ENERGY_WINDOW * float(task.potential.scale.energy)
+    # Rounding in single precision may part two quenches of one minimum further.
+    eps = np.finfo(np.asarray(positions).dtype).eps
+    size = np.max(np.abs(energies[np.isfinite(energies)]), initial=0.0)
+    gap = max(ENERGY_WINDOW * task.unit, 16 * eps * size)
     prints: dict[int, np.ndarray] = {}
     for index in np.argsort(energies, kind="stable"):
         if not np.isfinite(energies[index]):

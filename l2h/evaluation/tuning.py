@@ -12,10 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..domains import Domain
-from ..meta import Cosine, NormalizedES, Objective, Trainer, draw_starts, ravel, unravel
+from ..meta import Cosine, NormalizedES, Objective, Trainer, ravel, unravel
 from ..optimizers import AbstractOptimizer, Adam, BasinHopping, Fire
 from ..tasks import Task
-from .outcomes import Outcomes, evaluate
+from .harness import evaluate
+from .method import Method
+from .trials import Trials
 
 # Appendix C of the paper: learned hyper-parameters take this many outer steps of Adam.
 OUTER_STEPS, OUTER_RATE = 100, 1e-2
@@ -93,9 +95,10 @@ class Candidate:
 
     name: str
     optimizer: AbstractOptimizer
-    validation: Outcomes
+    validation: Trials
     """On validation starts, by which the best is chosen."""
-    held_out: Outcomes
+    held_out: Trials
+    """On starts that no choice has seen."""
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers that are reported, as plain Python."""
@@ -107,15 +110,15 @@ class Candidate:
             "validation_mean": mean(self.validation),
             "held_out_mean": mean(self.held_out),
             "held_out_error": float(np.std(runs, ddof=1) / np.sqrt(len(runs))),
-            "held_out_polished_mean": shown["mean_energy"],
-            "held_out_lowest": shown["lowest_energy"],
+            "held_out_polished_mean": shown["mean"],
+            "held_out_lowest": shown["lowest"],
             "nonfinite": shown["nonfinite"],
         }
 
 
-def mean(outcomes: Outcomes) -> float:
+def mean(trials: Trials) -> float:
     """Return the mean of the lowest energies seen; infinite if a run saw none."""
-    return float(np.mean(outcomes.found))
+    return float(np.mean(trials.found))
 
 
 def tune(
@@ -149,9 +152,9 @@ def tune(
     """
     if not grid:
         raise ValueError("grid: empty; give at least one optimizer.")
-    contestants = dict(grid)
+    tried = dict(grid)
     for name, optimizer in grid.items() if updates else ():
-        contestants[f"{name}, learned"] = learn(
+        tried[f"{name}, learned"] = learn(
             optimizer,
             task,
             steps,
@@ -161,22 +164,22 @@ def tune(
             note=lambda text, name=name: note(f"{name}: {text}"),
         )
 
-    def run(optimizer: AbstractOptimizer, domain: Domain) -> Outcomes:
-        key = domain.key(seed)
-        drawn = draw_starts(task, starts, key, jnp.dtype(dtype))
-        return evaluate(optimizer, task, drawn, steps, key=key)
+    def run(name: str, optimizer: AbstractOptimizer, domain: Domain) -> Trials:
+        return evaluate(
+            Method(name, optimizer),
+            task,
+            range(starts),
+            budget=steps + 1,
+            seed=seed,
+            domain=domain,
+            dtype=dtype,
+        )
 
     found = []
-    for name, optimizer in contestants.items():
+    for name, optimizer in tried.items():
         note(f"{name}: {starts} validation and {starts} held-out starts")
-        found.append(
-            Candidate(
-                name,
-                optimizer,
-                run(optimizer, Domain.VALIDATION),
-                run(optimizer, Domain.TEST),
-            )
-        )
+        both = (run(name, optimizer, d) for d in (Domain.VALIDATION, Domain.TEST))
+        found.append(Candidate(name, optimizer, *both))
     return sorted(found, key=lambda candidate: mean(candidate.validation))
 
 
@@ -192,17 +195,50 @@ def settling(
 ) -> list[tuple[int, float]]:
     """Return the mean lowest energy after ever more steps, each number twice the last,
     until doubling gains less than `SETTLED` natural energies or `last` is reached."""
-    key = Domain.TEST.key(seed)
-    drawn = draw_starts(task, starts, key, jnp.dtype(dtype))
-    unit = float(task.potential.scale.energy)
     ladder: list[tuple[int, float]] = []
     steps = first
     while steps <= last:
-        ladder.append((steps, mean(evaluate(optimizer, task, drawn, steps, key=key))))
-        if len(ladder) > 1 and ladder[-2][1] - ladder[-1][1] < SETTLED * unit:
+        trials = evaluate(
+            Method("settling", optimizer),
+            task,
+            range(starts),
+            budget=steps + 1,
+            seed=seed,
+            dtype=dtype,
+        )
+        ladder.append((steps, mean(trials)))
+        if len(ladder) > 1 and ladder[-2][1] - ladder[-1][1] < SETTLED * task.unit:
             break
         steps *= 2
     return ladder
+
+
+def parts(grid: int, updates: int) -> int:
+    """Return how many times tuning tells what happens, for progress.
+
+    Arguments:
+        grid: number of values that are tried.
+        updates: outer steps of learning from each.
+    """
+    return grid * (updates + 1 + (updates > 0))
+
+
+def tuning_entry(
+    grid: Mapping[str, AbstractOptimizer],
+    task: Task,
+    steps: int,
+    *,
+    seed: int,
+    starts: int,
+    updates: int,
+    note: Callable[[str], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Tune as `tune` does; return plain numbers as they are stored: the best, the others,
+    and how the best settles with the number of steps."""
+    found = tune(grid, task, steps, seed=seed, starts=starts, updates=updates, note=note)
+    ladder = settling(found[0].optimizer, task, seed=seed, starts=starts)
+    summaries = [candidate.summary() for candidate in found]
+    return {"best": summaries[0], "others": summaries[1:], "settling": ladder}
 
 
 @cache

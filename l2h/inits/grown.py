@@ -127,6 +127,6 @@ class Grown(AbstractCostlyInit):
             positions,
             tolerance=self.tolerance * jnp.sqrt(share),
             limit=self.limit,
-            optimizer=LBFGS(0.36, memory=4),
+            optimizer=LBFGS.coarse(),
         )
         return relaxed.positions, relaxed.evaluations

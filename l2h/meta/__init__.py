@@ -8,5 +8,5 @@ from .normalized_es import NormalizedES as NormalizedES
 from .objective import Objective as Objective
 from .params import count as count, ravel as ravel, unravel as unravel
 from .schedule import Cosine as Cosine
-from .train import Trainer as Trainer, draw_starts as draw_starts
+from .train import Trainer as Trainer
 from .train_state import TrainState as TrainState

@@ -8,13 +8,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, UInt32
 
 from .._leaves import as_array, require_positive
-from ..domains import Domain
+from ..domains import Domain, Purpose, attempt_keys
 from ..inits import AbstractInit
 from ..potentials import AbstractPotential
-from ..tasks import Task
+from ..tasks import Task, draw
 from . import processes
 from .base import AbstractMetaStrategy, MetaState
 from .objective import Objective
@@ -23,26 +23,6 @@ from .params import unravel
 # Numbers held at once while a chunk is evaluated: per pair of atoms, per structure besides
 # (network, features), per weight of a member. Fitted to what XLA allocates on processors.
 PER_PAIR, PER_STRUCTURE, PER_WEIGHT = 6, 3000, 2
-
-
-def _starts(
-    init: AbstractInit,
-    potential: AbstractPotential,
-    n: int,
-    copies: int,
-    key: PRNGKeyArray,
-    dtype: Any,
-) -> Float[Array, "c n d"]:
-    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(copies))
-    return jax.vmap(lambda k: init(k, potential, n, dtype))(keys)
-
-
-@eqx.filter_jit
-def draw_starts(
-    task: Task, copies: int, key: PRNGKeyArray, dtype: Any
-) -> Float[Array, "c n d"]:
-    """Draw starts of a task; start number i depends on the key and i alone."""
-    return _starts(task.init, task.potential, task.n, copies, key, dtype)
 
 
 def alike(tasks: tuple[Task, ...]) -> tuple[tuple[int, ...], ...]:
@@ -161,6 +141,16 @@ class Trainer(eqx.Module):
 
         return jax.lax.map(apply, (stacked, arguments))
 
+    def _keys(self, task: PRNGKeyArray, purpose: Purpose) -> Key[Array, " c"]:
+        """Return the keys of all copies of a task, one each."""
+        first = jnp.asarray(0, jnp.int32)
+        return attempt_keys(
+            task,
+            jnp.arange(self.copies, dtype=jnp.int32),
+            first,
+            jnp.asarray(purpose, jnp.int32),
+        )
+
     @eqx.filter_jit
     def ask(self, state: MetaState) -> Request:
         """Draw horizon and starts of the next update."""
@@ -176,8 +166,8 @@ class Trainer(eqx.Module):
             n = self.tasks[group[0]].n
             starts.append(
                 self._mapped(
-                    lambda potential, init, key, n=n: _starts(
-                        init, potential, n, self.copies, key, dtype
+                    lambda potential, init, key, n=n: draw(
+                        init, potential, n, self._keys(key, Purpose.START), dtype
                     ),
                     group,
                     own,
@@ -202,9 +192,7 @@ class Trainer(eqx.Module):
             starts: Float[Array, "c n d"],
             key: UInt32[Array, " w"],
         ) -> tuple[Float[Array, "k c"], Bool[Array, "k c"]]:
-            keys = jax.vmap(partial(jax.random.fold_in, jax.random.wrap_key_data(key)))(
-                jnp.arange(self.copies)
-            )
+            keys = self._keys(jax.random.wrap_key_data(key), Purpose.SEARCH)
 
             def one(
                 params: Float[Array, " p"], start: Float[Array, "n d"], own: PRNGKeyArray

@@ -1,7 +1,10 @@
 """A train_state of meta-training: where it stands, averaged weights, the best so far."""
 
+import dataclasses
+
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ..optimizers import AbstractOptimizer
@@ -17,23 +20,27 @@ class TrainState(eqx.Module):
     """Moving average of the centre; the centre itself if nothing is averaged."""
     best: Float[Array, " p"]
     """The average that did best on validation starts."""
-    success: Float[Array, ""]
-    """Its success rate there; minus infinity before the first validation."""
-    energy: Float[Array, ""]
-    """Its mean energy there."""
+    score: Float[Array, " s"]
+    """Its score there, the lower the better; infinite before the first validation."""
+    kept: Int[Array, ""]
+    """The update that it is of; zero before the first validation."""
     stale: Int[Array, ""]
-    """Validations since then."""
+    """Validations since the last that was better than all before."""
 
     @staticmethod
-    def begin(meta: MetaState) -> "TrainState":
-        """Return the train_state before the first update."""
-        worst = jnp.asarray(jnp.inf, meta.params.dtype)
+    def begin(meta: MetaState, scores: int = 3) -> "TrainState":
+        """Return the train_state before the first update.
+
+        Arguments:
+            meta: the strategy's state.
+            scores: how many numbers make up the score of a validation.
+        """
         return TrainState(
             meta=meta,
             average=meta.params,
             best=meta.params,
-            success=-worst,
-            energy=worst,
+            score=jnp.full((scores,), jnp.inf, meta.params.dtype),
+            kept=jnp.asarray(0, jnp.int32),
             stale=jnp.asarray(0, jnp.int32),
         )
 
@@ -56,24 +63,26 @@ class TrainState(eqx.Module):
             t = meta.update.astype(average.dtype)
             share = jnp.minimum(jnp.asarray(decay, average.dtype), (1 + t) / (10 + t))
             average = share * self.average + (1 - share) * meta.params
-        return TrainState(meta, average, self.best, self.success, self.energy, self.stale)
+        return dataclasses.replace(self, meta=meta, average=average)
 
-    def judge(self, success: float, energy: float) -> "TrainState":
+    def judge(self, score: Float[np.ndarray, " s"]) -> "TrainState":
         """Return the train_state after a validation of the candidate.
 
+        The candidate is kept if the first number that differs is lower than that of the
+        best so far; of equals, the later one is. One that is not finite is never kept.
+
         Arguments:
-            success: rate of hits, which counts first.
-            energy: mean energy, which decides between equal rates.
+            score: numbers of falling weight, the lower the better.
         """
-        found = [jnp.asarray(x, self.success.dtype) for x in (success, energy)]
-        better = (found[0] > self.success) | (
-            (found[0] == self.success) & (found[1] < self.energy)
-        )
-        return TrainState(
-            meta=self.meta,
-            average=self.average,
-            best=jnp.where(better, self.average, self.best),
-            success=jnp.where(better, found[0], self.success),
-            energy=jnp.where(better, found[1], self.energy),
-            stale=jnp.where(better, 0, self.stale + 1),
+        found = np.asarray(score, self.score.dtype)
+        new, old = found.tolist(), np.asarray(self.score).tolist()
+        good = bool(np.all(np.isfinite(found)))
+        if not good or new > old:
+            return dataclasses.replace(self, stale=self.stale + 1)
+        return dataclasses.replace(
+            self,
+            best=self.average,
+            score=jnp.asarray(found),
+            kept=self.meta.update.astype(jnp.int32),
+            stale=jnp.zeros_like(self.stale) if new < old else self.stale + 1,
         )

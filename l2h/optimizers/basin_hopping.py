@@ -133,14 +133,14 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         Arguments:
             step: largest displacement of a coordinate in natural lengths.
         """
-        return BasinHopping(inner=_relaxer(), hop=Shake(step, loose=0.4))
+        return BasinHopping(inner=LBFGS.coarse(), hop=Shake(step, loose=0.4))
 
     @staticmethod
     def strong() -> "BasinHopping":
         """Return the strongest simple variant: quenches in two phases, adapted step
         length, exchanges of unlike atoms."""
         return BasinHopping(
-            inner=_relaxer(),
+            inner=LBFGS.coarse(),
             hop=Swaps(Shake(0.36, loose=0.4)),
             compression=50.0,
             target=0.5,
@@ -281,12 +281,6 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         surplus = accepted.astype(stretch.dtype) - self.target
         changed = stretch * jnp.exp(self.rate * surplus)
         return jnp.clip(changed, 1 / LARGEST_STRETCH, LARGEST_STRETCH)
-
-
-def _relaxer() -> LBFGS:
-    """Return L-BFGS with few memories and long steps (0.4 sigma of Lennard-Jones), which
-    suits quenches to rms 1e-2 (docs/baselines.md)."""
-    return LBFGS(max_step=0.36, history=4)
 
 
 def _hopped(

@@ -85,6 +85,13 @@ class LBFGS(AbstractOptimizer[LBFGSMemory]):
     tolerance: Float[Array, ""] = eqx.field(converter=as_array, default=1e-10)
     history: int = eqx.field(static=True, default=10)
 
+    @staticmethod
+    def coarse() -> "LBFGS":
+        """Return the setting for quenches that need not be exact: few memories and long
+        steps (0.4 sigma of Lennard-Jones), which suits gradients down to rms 1e-2
+        (docs/baselines.md)."""
+        return LBFGS(max_step=0.36, history=4)
+
     def __check_init__(self) -> None:
         require_positive(max_step=self.max_step, rise=self.rise, tolerance=self.tolerance)
         if self.history < 1:

@@ -1,5 +1,10 @@
 """What people see: progress, pictures, tables, files for other programs."""
 
-from .plots import training_report as training_report
+from .plots import training_figure as training_figure, write_figure as write_figure
 from .progress import Progress as Progress, describe as describe
-from .run import table as table, write_results as write_results
+from .run import (
+    announcement as announcement,
+    table as table,
+    verdict as verdict,
+    write_results as write_results,
+)

@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..evaluation import Score, distinct, hit_curve
+from ..evaluation import Trials, distinct, hit_curve
 from ..io import write_atomically, write_extxyz
-from .plots import COLOURS, GREY
+from .plots import COLOURS, GREY, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 KEPT = 10
 BINS = 60
 
 
 def write_competition(
-    folder: Path, scores: Sequence[Sequence[Score]], circumstances: Mapping[str, Any]
+    folder: Path, results: Sequence[Sequence[Trials]], circumstances: Mapping[str, Any]
 ) -> list[Path]:
     """Write numbers, pictures and lowest structures; return the paths.
 
@@ -32,23 +33,23 @@ def write_competition(
 
     Arguments:
         folder: where; it must exist.
-        scores: for each task, those of all optimizers.
+        results: for each task, the trials of all methods.
         circumstances: settings, command and machine.
     """
-    rows = [score.summary() for group in scores for score in group]
+    rows = [trials.summary() for group in results for trials in group]
     table_file, numbers = folder / "results.csv", folder / "results.json"
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows({k: _cell(v) for k, v in row.items()} for row in rows)
     write_atomically(table_file, text.getvalue())
-    content = {**circumstances, "results": [_finite(row) for row in rows]}
+    content = {**circumstances, "results": [finite(row) for row in rows]}
     write_atomically(numbers, json.dumps(content, indent=1) + "\n")
     paths = [table_file, numbers]
-    for group in scores:
+    for group in results:
         task = group[0].task
         picture = folder / f"competition-{task.name}.png"
-        competition_picture(picture, group)
+        write_figure(picture, competition_figure(group))
         paths.append(picture)
         if task.potential.space.invariant:  # a structure, not the point of a function
             structures = folder / f"lowest-{task.name}.extxyz"
@@ -57,11 +58,11 @@ def write_competition(
     return paths
 
 
-def _write_lowest(path: Path, group: Sequence[Score]) -> bool:
+def _write_lowest(path: Path, group: Sequence[Trials]) -> bool:
     """Write the lowest different structures that any optimizer found, if there are any."""
     task = group[0].task
-    energies = np.concatenate([score.energies for score in group])
-    positions = np.concatenate([score.record.positions for score in group])
+    energies = np.concatenate([trials.energies for trials in group])
+    positions = np.concatenate([trials.positions for trials in group])
     chosen = distinct(task, energies, positions)[:KEPT]
     if not chosen:
         return False
@@ -81,7 +82,7 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
+def finite(row: dict[str, Any]) -> dict[str, Any]:
     """Replace infinities and absent numbers, which JSON lacks, by None."""
     return {
         k: None if isinstance(v, float) and not math.isfinite(v) else v
@@ -89,21 +90,21 @@ def _finite(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def competition_table(scores: Sequence[Sequence[Score]]) -> str:
+def competition_table(results: Sequence[Sequence[Trials]]) -> str:
     """Return the closing table as plain text, with all that must not be overlooked."""
     lines = []
-    shown_as = labels([score.optimizer for group in scores for score in group])
+    shown_as = labels([trials.method for group in results for trials in group])
     width = max(map(len, shown_as.values()))
-    for group in scores:
-        task, reference = group[0].task, group[0].reference
+    for group in results:
+        task, reference = group[0].task, _reference(group)
         if lines:
             lines.append("")
         lines.append(
             f"{task.name}: {group[0].starts} starts, {group[0].budget:,} evaluations each; "
             + (
-                f"reference energy {reference.energy:.6f}"
-                if reference.known
-                else f"NO reference energy is known: success means {reference.energy:.6f}, "
+                f"reference energy {reference:.6f}"
+                if task.reference is not None
+                else f"NO reference energy is known: success means {reference:.6f}, "
                 "the lowest energy found here"
             )
         )
@@ -112,20 +113,20 @@ def competition_table(scores: Sequence[Sequence[Score]]) -> str:
             f"{'evaluations per hit':>30} {'ms per hit':>10} {'mean energy':>12} "
             f"{'lowest':>12} {'minima':>6}"
         )
-        for score in group:
-            row = score.summary()
-            per_hit = score.per_hit
+        for trials in group:
+            row = trials.summary()
+            per_hit = trials.per_hit
             shown = "-" if per_hit is None else f"{per_hit:,.0f}"
-            rate, first = f"{score.success:.1%}", f"{score.to_first_hit:,.0f}"
+            rate, first = f"{trials.success:.1%}", f"{trials.to_first_hit:,.0f}"
             milliseconds = 1e3 * row["seconds_to_first_hit"]
             time = f"{milliseconds:,.3g}" if math.isfinite(milliseconds) else "no hit"
-            who = shown_as[score.optimizer]
+            who = shown_as[trials.method]
             lines.append(
                 f"{who:{width}} {rate:>24} {first:>30} {shown:>30} {time:>10} "
                 f"{row['mean']:12.4f} {row['lowest']:12.4f} {row['minima']:6d}"
             )
-        for score in group:
-            lines += _remarks(score)
+        for trials in group:
+            lines += _remarks(trials)
     return "\n".join(lines)
 
 
@@ -143,8 +144,8 @@ def labels(names: Sequence[str]) -> dict[str, str]:
     return short if len(set(short.values())) == len(short) else {n: n for n in names}
 
 
-def _remarks(score: Score) -> list[str]:
-    row, who = score.summary(), f"{score.task.name}: {score.optimizer}"
+def _remarks(trials: Trials) -> list[str]:
+    row, who = trials.summary(), f"{trials.task.name}: {trials.method}"
     lines = []
     if row["nonfinite"]:
         lines.append(
@@ -153,7 +154,7 @@ def _remarks(score: Score) -> list[str]:
         )
     if row["without_energy"]:
         lines.append(
-            f"{who} ended {row['without_energy']} of {row['starts']} walkers without any "
+            f"{who} ended {row['without_energy']} of {row['starts']} starts without any "
             "finite energy; the mean leaves them out."
         )
     if row["unconverged"]:
@@ -169,16 +170,15 @@ def _remarks(score: Score) -> list[str]:
     return lines
 
 
-def competition_picture(path: Path, group: Sequence[Score]) -> None:
-    """Draw one PNG about one task: hits, their cost, final energies, the way there.
+def competition_figure(group: Sequence[Trials]) -> "Figure":
+    """Draw one task: hits, their cost, final energies, the way there.
 
     Arguments:
-        path: where; an existing file is replaced, atomically.
-        group: the scores of all optimizers on the task.
+        group: the trials of all methods on the task.
     """
     from matplotlib.figure import Figure
 
-    names = [score.optimizer for score in group]
+    names = [trials.method for trials in group]
     colours = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(names)}
     styles = {name: ("-", "--", ":")[i // len(COLOURS) % 3] for i, name in enumerate(names)}
     # A figure of its own, without pyplot: no global state, no display.
@@ -195,15 +195,15 @@ def competition_picture(path: Path, group: Sequence[Score]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.92", linewidth=0.8)
         axes.set_axisbelow(True)
-    score = group[0]
+    trials = group[0]
     what = (
-        f"reference {_number(score.reference.energy)}"
-        if score.reference.known
-        else f"no reference known: success is {_number(score.reference.energy)}, the "
+        f"reference {_number(_reference(group))}"
+        if trials.task.reference is not None
+        else f"no reference known: success is {_number(_reference(group))}, the "
         "lowest energy found here"
     )
     figure.suptitle(
-        f"{score.task.name}: {score.starts} starts, {score.budget:,} evaluations each; "
+        f"{trials.task.name}: {trials.starts} starts, {trials.budget:,} evaluations each; "
         f"{what}",
         fontsize=13,
     )
@@ -215,14 +215,12 @@ def competition_picture(path: Path, group: Sequence[Score]) -> None:
         ncols=min(len(names), 5),
         fontsize=9,
     )
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomically(path, buffer.getvalue())
+    return figure
 
 
 def _draw_curves(
     axes: "Axes",
-    group: Sequence[Score],
+    group: Sequence[Trials],
     colours: Mapping[str, str],
     styles: Mapping[str, str],
 ) -> None:
@@ -233,7 +231,7 @@ def _draw_curves(
         xscale="log",
         ylim=(-0.02, 1.02),
     )
-    curves = {score.optimizer: hit_curve(score.hit_at) for score in group}
+    curves = {trials.method: hit_curve(trials.hit_at) for trials in group}
     end = max([group[0].budget, *(float(x[-1]) for x, _ in curves.values() if x.size)])
     begin = min([0.5 * end, *(0.8 * float(x[0]) for x, _ in curves.values() if x.size)])
     for name, (x, y) in curves.items():
@@ -248,7 +246,7 @@ def _draw_curves(
     axes.set_xlim(begin, end)
 
 
-def _draw_costs(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]) -> None:
+def _draw_costs(axes: "Axes", group: Sequence[Trials], colours: Mapping[str, str]) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     axes.set(
@@ -256,8 +254,8 @@ def _draw_costs(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]
         xlabel="evaluations, failed starts and quenches included",
         xscale="log",
     )
-    for place, score in enumerate(group):
-        cost, colour = score.to_first_hit, colours[score.optimizer]
+    for place, trials in enumerate(group):
+        cost, colour = trials.to_first_hit, colours[trials.method]
         if math.isfinite(cost.value):
             axes.plot([cost.low, cost.high], [place, place], color=colour, linewidth=3)
             axes.plot(cost.value, place, "o", color=colour, markersize=8)
@@ -283,50 +281,52 @@ def _draw_costs(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _draw_finals(axes: "Axes", group: Sequence[Score], colours: Mapping[str, str]) -> None:
+def _draw_finals(axes: "Axes", group: Sequence[Trials], colours: Mapping[str, str]) -> None:
     unit = "eV" if group[0].task.symbols else "ε"
     axes.set(
         title="Lowest energy of each start, quenched",
         xlabel=f"energy ({unit})" if group[0].task.potential.space.invariant else "value",
     )
-    finite = {s.optimizer: s.energies[np.isfinite(s.energies)] for s in group}
-    everything = np.concatenate([*finite.values(), [group[0].reference.energy]])
+    finite = {s.method: s.energies[np.isfinite(s.energies)] for s in group}
+    everything = np.concatenate([*finite.values(), [_reference(group)]])
     everything = everything[np.isfinite(everything)]
     if everything.size:
         low, high = float(everything.min()), float(np.percentile(everything, 99))
         width = max(high - low, 1e-3 * max(abs(low), 1)) / BINS
         edges = low + width * (np.arange(BINS + 3) - 1.5)
-        for place, score in enumerate(group):
-            values = np.clip(finite[score.optimizer], edges[0], edges[-1])
+        for place, trials in enumerate(group):
+            values = np.clip(finite[trials.method], edges[0], edges[-1])
             counts, _ = np.histogram(values, edges)
             heights = 0.85 * counts / max(counts.max(), 1)
-            colour = colours[score.optimizer]
+            colour = colours[trials.method]
             axes.bar(edges[:-1], -heights, width, place + 0.4, align="edge", color=colour)
-            lost = score.starts - len(values)
+            lost = trials.starts - len(values)
             if lost:
                 axes.annotate(
-                    f"{lost} of {score.starts} without finite energy",
+                    f"{lost} of {trials.starts} without finite energy",
                     (edges[-1], place),
                     ha="right",
                     fontsize=9,
                 )
         axes.set_xlim(edges[0], edges[-1])
-    label = "reference" if group[0].reference.known else "lowest found here"
-    axes.axvline(group[0].reference.energy, color="black", linestyle="--", linewidth=1)
-    axes.annotate(
-        label,
-        (group[0].reference.energy, 1),
-        xycoords=("data", "axes fraction"),
-        xytext=(4, -10),
-        textcoords="offset points",
-        fontsize=9,
-    )
+    label = "reference" if group[0].task.reference is not None else "lowest found here"
+    reference = _reference(group)
+    if math.isfinite(reference):
+        axes.axvline(reference, color="black", linestyle="--", linewidth=1)
+        axes.annotate(
+            label,
+            (reference, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, -10),
+            textcoords="offset points",
+            fontsize=9,
+        )
     axes.set_ylim(len(group) - 0.5, -0.8)
 
 
 def _draw_descent(
     axes: "Axes",
-    group: Sequence[Score],
+    group: Sequence[Trials],
     colours: Mapping[str, str],
     styles: Mapping[str, str],
 ) -> None:
@@ -336,14 +336,14 @@ def _draw_descent(
         ylabel="energy",
         xscale="log",
     )
-    reference = group[0].reference.energy
+    reference = _reference(group)
     medians = {}
-    for score in group:
-        points, rows = score.record.points, score.record.lowest
+    for trials in group:
+        points, rows = trials.points, trials.lowest
         if len(points) < 2:
             continue  # quenched starts have no way
         low, median, high = np.quantile(rows, (0.25, 0.5, 0.75), axis=0, method="nearest")
-        who = score.optimizer
+        who = trials.method
         axes.fill_between(points, low, high, color=colours[who], alpha=0.12, linewidth=0)
         axes.plot(points, median, color=colours[who], linestyle=styles[who], linewidth=2)
         medians[who] = (points, median)
@@ -358,7 +358,14 @@ def _draw_descent(
             max(1.0, 0.6 * min(float(p[0]) for p in within if p.size)),
             max(float(p[-1]) for p, _ in medians.values()),
         )
-    axes.axhline(reference, color=GREY, linestyle="--", linewidth=1)
+    if math.isfinite(reference):
+        axes.axhline(reference, color=GREY, linestyle="--", linewidth=1)
+
+
+def _reference(group: Sequence[Trials]) -> float:
+    """Return the energy that counts as a hit, the same for the whole group."""
+    reference = group[0].reference
+    return math.inf if reference is None else reference
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The picture of a training run."""
+"""The picture of a training run, and how pictures are written."""
 
 import io
 import os
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..io import write_atomically
-from ..tasks import TOLERANCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, which the colour-blind can tell apart; learned comes first.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -22,8 +22,7 @@ Trace = tuple[ArrayLike, ArrayLike]
 """Steps, and one row of energies a start."""
 
 
-def training_report(
-    path: str | os.PathLike[str],
+def training_figure(
     *,
     updates: ArrayLike,
     losses: ArrayLike,
@@ -33,17 +32,17 @@ def training_report(
     reference: float | None,
     title: str,
     energy_unit: str = "ε",
-    tolerance: float = TOLERANCE,
-) -> None:
-    """Draw one PNG: learning curve, energy against steps, and final energies.
+    tolerance: float,
+) -> "Figure":
+    """Draw learning curve, energy against steps, and final energies.
 
     Values that are not finite are left out and counted.
 
     Arguments:
-        path: where; an existing file is replaced, atomically.
         updates: numbers of the meta-updates.
         losses: meta-loss of each.
-        validation: updates and meta-losses on starts kept for validation, if any.
+        validation: updates and mean lowest energies on validation starts, in the unit of
+            the losses, if any.
         traces: for each optimizer, the steps and one row of energies a start.
         energies: for each optimizer, the final energy of every start, after its quench.
         reference: the global minimum's energy, if known.
@@ -53,7 +52,6 @@ def training_report(
 
     Raises:
         ValueError: if there is not one loss an update, or one energy a step.
-        OSError: if the file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -74,6 +72,19 @@ def training_report(
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9)
     figure.suptitle(title, fontsize=13)
+    return figure
+
+
+def write_figure(path: str | os.PathLike[str], figure: "Figure") -> None:
+    """Write a figure as PNG.
+
+    Arguments:
+        path: where; an existing file is replaced, atomically.
+        figure: what to write.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     write_atomically(path, buffer.getvalue())

@@ -1,5 +1,6 @@
 """What a person sees while a program runs."""
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,8 @@ Item = TypeVar("Item")
 
 # Without a terminal, a line is printed at most this often, in seconds.
 PLAIN_INTERVAL = 10.0
+# Tasks of a family whose validations are shown one by one, at most.
+SHOWN = 3
 
 
 class Progress:
@@ -22,6 +25,8 @@ class Progress:
 
     def __init__(self, total: int, done: int = 0, label: str = "training") -> None:
         self.total, self.done, self.label = total, done, label
+        self.note = self._line
+        self._last = -math.inf
 
     def follow(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Pass rows of metrics through, showing each."""
@@ -50,23 +55,28 @@ class Progress:
             task = bar.add_task(
                 self.label, total=self.total, completed=self.done, status="compiling"
             )
+            self.note = lambda text: bar.update(task, status=text)
             for row in rows:
                 bar.update(task, completed=row["update"], status=describe(row))
                 if "validation/success" in row:
                     bar.console.print(f"update {row['update']}: {describe(row)}")
                 yield row
+        self.note = self._line
 
     def _plain(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         print(
             f"{self.label}: {self.done} of {self.total} updates done, compiling", flush=True
         )
-        last = -PLAIN_INTERVAL
         for row in rows:
-            now = time.monotonic()
-            if "validation/success" in row or now - last > PLAIN_INTERVAL:
-                last = now
-                print(f"update {row['update']}/{self.total}: {describe(row)}", flush=True)
+            text = f"update {row['update']}/{self.total}: {describe(row)}"
+            self._line(text, always="validation/success" in row)
             yield row
+
+    def _line(self, text: str, always: bool = False) -> None:
+        now = time.monotonic()
+        if always or now - self._last > PLAIN_INTERVAL:
+            self._last = now
+            print(text, flush=True)
 
 
 def describe(row: dict[str, Any]) -> str:
@@ -75,8 +85,20 @@ def describe(row: dict[str, Any]) -> str:
     if row["nonfinite"] > 0:
         parts.append(f"{row['nonfinite']:.1%} non-finite")
     if "validation/success" in row:
-        parts.append(
-            f"validation: {row['validation/success']:.0%} success, "
-            f"mean energy {row['validation/energy']:.2f}"
-        )
+        success = row["validation/success"]
+        parts.append("validation" if success is None else f"validation: {success:.0%} hit")
+        ending = "/evaluations_per_hit"
+        costs = {
+            name.removeprefix("validation/").removesuffix(ending): cost
+            for name, cost in row.items()
+            if name.endswith(ending)
+        }
+        for name, cost in costs.items() if len(costs) <= SHOWN else ():
+            steps = row[f"validation/{name}/steps"]
+            if cost is not None:
+                parts.append(f"{name} {cost:,.0f} evaluations per hit at {steps} steps")
+            else:
+                low = row[f"validation/{name}/energy"]
+                parts.append(f"{name} no hit, mean lowest energy {low:.2f}")
+        parts.append("the best so far" if row["validation/kept"] else "not kept")
     return ", ".join(parts)

@@ -1,16 +1,17 @@
-"""Files and the table at the end of a training run."""
+"""Files, the table and the words at the end of a training run."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..evaluation import distinct
+from ..evaluation import Trials, distinct
 from ..io import write_atomically, write_extxyz
-from ..tasks import TOLERANCE
-from ..training import Assessment
-from .plots import training_report
+from ..tasks import get, held_out
+from ..training import Assessment, TrainingConfig
+from .plots import training_figure, write_figure
 
 KEPT = 10
 
@@ -29,39 +30,45 @@ def write_results(
     for a in assessments:
         suffix = f"-{a.task.name}" if len(assessments) > 1 else ""
         structures = folder / f"lowest{suffix}.extxyz"
-        runs = distinct(a.task, a.learned.polished, a.learned.positions)[:KEPT]
+        learned = a.learned.longest
+        runs = distinct(a.task, learned.energies, learned.positions)[:KEPT]
         if a.task.potential.space.invariant:  # a structure, not the point of a function
             write_extxyz(
                 structures,
                 a.task.potential,
-                a.learned.positions[runs],
+                learned.positions[runs],
                 symbols=a.task.symbols,
-                energies=a.learned.polished[runs],
+                energies=learned.energies[runs],
             )
             paths.append(structures)
         picture = folder / f"report{suffix}.png"
-        validated = [row for row in rows if "validation/success" in row]
-        training_report(
-            picture,
-            updates=[row["update"] for row in rows],
-            # Without a loss of its own, a task that was kept apart shows the mean.
-            losses=[row.get(f"loss/{a.task.name}", row["loss"]) for row in rows],
-            validation=(
-                [row["update"] for row in validated],
-                [row[f"validation/{a.task.name}/energy"] for row in validated],
-            )
-            if a.trained
-            else None,
-            traces=a.traces,
-            energies={"learned": a.learned.polished, "Adam": a.adam.polished},
-            reference=a.task.reference,
-            title=f"{a.task.name}{'' if a.trained else ' (never trained on)'}: "
-            f"{a.learned.runs} held-out starts, {a.learned.steps} steps",
-            energy_unit="eV" if a.task.symbols else "ε",
-            tolerance=TOLERANCE * float(a.task.potential.scale.energy),
-        )
+        write_figure(picture, _figure(a, rows))
         paths.append(picture)
     return paths
+
+
+def _figure(a: Assessment, rows: list[dict[str, Any]]) -> Any:
+    energy = f"validation/{a.task.name}/energy"
+    validated = [row for row in rows if energy in row]
+    both = {"learned": a.learned.longest, "Adam": a.adam.longest}
+    return training_figure(
+        updates=[row["update"] for row in rows],
+        # Without a loss of its own, a task that was kept apart shows the mean.
+        losses=[row.get(f"loss/{a.task.name}", row["loss"]) for row in rows],
+        validation=(
+            [row["update"] for row in validated],
+            [row[energy] for row in validated],
+        )
+        if a.trained
+        else None,
+        traces={who: (trials.points - 1, trials.seen) for who, trials in both.items()},
+        energies={who: trials.energies for who, trials in both.items()},
+        reference=a.learned.longest.reference,
+        title=f"{a.task.name}{'' if a.trained else ' (never trained on)'}: "
+        f"{a.learned.longest.starts} held-out starts, {a.learned.longest.steps} steps",
+        energy_unit="eV" if a.task.symbols else "ε",
+        tolerance=a.task.window,
+    )
 
 
 def table(assessments: list[Assessment]) -> str:
@@ -70,18 +77,72 @@ def table(assessments: list[Assessment]) -> str:
     head += f"{'evaluations per hit (95 %)':>30} {'mean energy':>12}"
     lines = [head]
     for a in assessments:
-        for name, outcomes in (
-            ("learned", a.learned),
-            ("learned", a.economical),
-            (f"Adam, {a.adam_name}", a.adam),
-        ):
-            rate, cost = f"{outcomes.success:.1%}", f"{outcomes.per_hit:,.0f}"
+        for trials in a.trials:
+            rate, cost = f"{trials.success:.1%}", f"{trials.per_hit:,.0f}"
             lines.append(
-                f"{a.task.name:10} {name:16} {outcomes.steps:6d} {rate:>22} {cost:>30} "
-                f"{np.mean(outcomes.polished):12.3f}"
+                f"{a.task.name:10} {trials.method:16} {trials.steps:6d} {rate:>22} "
+                f"{cost:>30} {np.mean(trials.energies):12.3f}"
             )
         lines += _remarks(a)
     return "\n".join(lines)
+
+
+def announcement(config: TrainingConfig) -> str:
+    """Return in words what a run is going to do."""
+    names = [get(name) for name in config.tasks]
+    shown = ", ".join(f"{task.name} ({task.n} atoms)" for task in names[:6])
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return (
+        f"Learning to find the lowest energy of {shown}{more}: {config.updates} updates, "
+        "then an examination on starts that training has never seen."
+    )
+
+
+def verdict(config: TrainingConfig, assessments: Sequence[Assessment]) -> str:
+    """Return in words what a run has found, one line for each task.
+
+    Arguments:
+        config: the run's settings.
+        assessments: of those tasks that there was time for.
+    """
+    lines = [_verdict(a) for a in assessments]
+    examined = {a.task.name for a in assessments}
+    asked = (*config.tasks, *held_out(config.tasks))
+    if missing := [name for name in asked if name not in examined]:
+        lines.append(
+            f"{', '.join(missing)}: not examined, as the time was over; --resume the run "
+            "without --minutes to examine everything."
+        )
+    return "\n".join(lines)
+
+
+def _verdict(a: Assessment) -> str:
+    trials, best = a.learned.economical, a.learned.longest
+    start = f"{a.task.name}: the learned optimizer found "
+    if a.task.reference is None:
+        low = float(np.min(best.energies))
+        text = (
+            f"{start}{low:.4f} as its lowest energy (mean {np.mean(best.energies):.4f}); "
+            "no reference is known"
+        )
+        return f"{text}; Adam's mean is {np.mean(a.adam.longest.energies):.4f}."
+    hits = int(trials.hits.sum())
+    if not hits and not best.hits.any():
+        return (
+            f"{start}the lowest known energy {a.task.reference:.4f} from none of "
+            f"{best.starts} starts; its own lowest is {np.min(best.energies):.4f}."
+        )
+    text = (
+        f"{start}the lowest known energy {a.task.reference:.4f} from {hits} of "
+        f"{trials.starts} starts in {trials.steps} steps each, "
+        f"{trials.per_hit:,.0f} evaluations per hit"
+    )
+    if a.opponent is not None:
+        text += (
+            f"; the strongest unlearned search known here, {a.opponent.method}, needs "
+            f"{a.opponent.cost.value:,.0f}"
+        )
+    return text + "."
 
 
 def _remarks(a: Assessment) -> list[str]:
@@ -90,36 +151,44 @@ def _remarks(a: Assessment) -> list[str]:
         lines.append(f"{a.task.name}: never trained on; its family keeps it apart.")
     if a.task.reference is None:
         lines.append(
-            f"{a.task.name}: no reference energy is known; success counts, for each row by "
-            "itself, the lowest energy that it found."
+            f"{a.task.name}: no reference energy is known; success counts the lowest "
+            "energy that any of these rows has found."
         )
-    if a.trained and a.basin_hopping is not None and a.pays_after is not None:
+    if a.trained and a.opponent is not None and a.pays_after is not None:
+        rival = a.opponent
         lines.append(
-            f"{a.task.name}: plain basin hopping {a.basin_hopping:,.0f} evaluations per "
-            f"hit; training took {a.training_evaluations:,} evaluations"
+            f"{a.task.name}: {rival.method}, the strongest unlearned search known here, "
+            f"takes {rival.cost.value:,.0f} evaluations per hit; training took "
+            f"{a.training_evaluations:,}"
             + (
                 f" and has paid for itself after {a.pays_after:,.0f} searches."
                 if np.isfinite(a.pays_after)
-                else "; at this cost per hit it never pays for itself."
+                else ", which at this cost per hit never pay for themselves."
             )
         )
-    for name, outcomes in (("learned", a.learned), ("Adam", a.adam)):
-        if broken := int((~outcomes.valid).sum()):
-            lines.append(
-                f"{a.task.name}: {name} met non-finite energies in {broken} of "
-                f"{outcomes.runs} runs; they count as they ended."
-            )
-        if below := int(outcomes.discoveries.sum()):
-            lines.append(
-                f"WARNING: {a.task.name}: {name} ended {below} times BELOW the reference "
-                f"{outcomes.reference:.6f}, at {np.min(outcomes.polished):.6f}: a "
-                "discovery or a bug. They do not count as hits; look at the structures."
-            )
+    for name, trials in (("learned", a.learned.longest), ("Adam", a.adam.longest)):
+        lines += _accidents(a, name, trials)
+    return lines
+
+
+def _accidents(a: Assessment, name: str, trials: Trials) -> list[str]:
+    lines = []
+    if broken := int((~trials.valid).sum()):
+        lines.append(
+            f"{a.task.name}: {name} met non-finite energies in {broken} of "
+            f"{trials.starts} runs; they count as they ended."
+        )
+    if trials.below:
+        lines.append(
+            f"WARNING: {a.task.name}: {name} ended {trials.below} times BELOW the "
+            f"reference {trials.reference:.6f}, at {np.min(trials.energies):.6f}: a "
+            "discovery or a bug. They do not count as hits; look at the structures."
+        )
     return lines
 
 
 def _jsonable(value: Any) -> Any:
-    """Replace infinities, which JSON lacks, by None."""
+    """Replace infinities and what is not a number, which JSON lacks, by None."""
     if isinstance(value, dict):
         return {key: _jsonable(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -1,75 +1,18 @@
 """Meta-strategies side by side: how steadily they learn, and what it leads to."""
 
+import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
 
-from ..evaluation import Interval
-from ..io import write_atomically
+from ..training.comparison import WINDOW, StrategyRun, jumps
 from .plots import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# A spike lies so many robust standard deviations above the median of the updates before,
-# and gives back at least this part of what had been gained since the first.
-WINDOW, SIGMAS, SETBACK = 50, 6.0, 0.1
-# Until then everything is worse than later.
-WARM_UP = 0.1
-
-
-@dataclass(frozen=True)
-class StrategyRun:
-    """One training of one strategy from one seed."""
-
-    seed: int
-    losses: Float[np.ndarray, " u"]
-    """Mean loss of the population, per update."""
-    nonfinite: Float[np.ndarray, " u"]
-    """Fraction of rollouts that met non-finite numbers, per update."""
-    validated: tuple[Int[np.ndarray, " v"], Float[np.ndarray, " v"]]
-    """Updates, and success of the weights of that time on validation starts."""
-    success: Interval
-    """Of the last weights, on held-out starts."""
-    best: Interval
-    """Of the weights that were best on validation starts, on held-out starts."""
-
-    @property
-    def relapses(self) -> float:
-        """Fraction of updates, after the first tenth, whose population did worse than the
-        untrained one."""
-        later = self.losses[int(WARM_UP * len(self.losses)) :]
-        return float(np.mean(~(later <= self.losses[0]))) if later.size else 0.0
-
-    @property
-    def spikes(self) -> int:
-        """Number of times that the loss has jumped; see `jumps`."""
-        high = jumps(self.losses)
-        return int(np.sum(high & ~np.concatenate([[False], high[:-1]])))
-
-
-def jumps(losses: Float[np.ndarray, " u"]) -> Bool[np.ndarray, " u"]:
-    """Return which losses lie far above the 50 before them, or are not finite.
-
-    Far is six times the interquartile range over 1.35, which is the standard deviation if
-    they are normal, and a tenth of what their median has gained over the first loss: where
-    nearly all starts succeed, one that does not is no accident of training. Nothing
-    counts before there are 50.
-    """
-    result = ~np.isfinite(losses)
-    for u in range(WINDOW, len(losses)):
-        before = losses[u - WINDOW : u]
-        before = before[np.isfinite(before)]
-        if before.size >= WINDOW // 2:
-            low, middle, high = np.percentile(before, [25, 50, 75])
-            far = max(SIGMAS * (high - low) / 1.35, SETBACK * (losses[0] - middle))
-            result[u] |= losses[u] > middle + far
-    return result
+    from matplotlib.figure import Figure
 
 
 def strategies_table(runs: Mapping[str, Sequence[StrategyRun]]) -> str:
@@ -98,25 +41,37 @@ def strategies_table(runs: Mapping[str, Sequence[StrategyRun]]) -> str:
     return "\n".join(lines)
 
 
-def strategies_report(
-    path: str | os.PathLike[str],
+def strategies_csv(runs: Mapping[str, Sequence[StrategyRun]]) -> str:
+    """Return one row for every run, as comma-separated values."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["strategy", "seed", "success", "low", "high", "best", "best_low", "best_high"]
+        + ["spikes", "worse_than_untrained", "nonfinite", "last_loss"]
+    )
+    for name, group in runs.items():
+        for run in group:
+            numbers = [run.relapses, run.nonfinite.mean(), run.losses[-WINDOW:].mean()]
+            writer.writerow(
+                [name, run.seed, *run.success, *run.best, run.spikes, *map(float, numbers)]
+            )
+    return text.getvalue()
+
+
+def strategies_figure(
     runs: Mapping[str, Sequence[StrategyRun]],
     *,
     title: str,
     reference: float | None = None,
     energy_unit: str = "ε",
-) -> None:
-    """Draw one PNG: losses and success against updates, and success of every seed.
+) -> "Figure":
+    """Draw losses and success against updates, and success of every seed.
 
     Arguments:
-        path: where; an existing file is replaced, atomically.
         runs: of each strategy, one per seed.
         title: what was trained.
         reference: the global minimum's energy in the unit of the losses, if known.
         energy_unit: unit of losses.
-
-    Raises:
-        OSError: if the file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -135,9 +90,7 @@ def strategies_report(
         axes.set_axisbelow(True)
     learning.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9, ncols=2)
     figure.suptitle(title, fontsize=13)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomically(path, buffer.getvalue())
+    return figure
 
 
 def _draw_losses(

@@ -1,6 +1,6 @@
 """Search problems by name, and mixtures of them."""
 
-from .base import TOLERANCE as TOLERANCE, Task as Task
+from .base import CHUNK as CHUNK, Task as Task, chunk_of as chunk_of, draw as draw
 from .families import FAMILIES as FAMILIES, held_out as held_out, members as members
 from .functions import function as function
 from .lennard_jones import lennard_jones as lennard_jones

@@ -1,12 +1,24 @@
 """What is to be searched: a potential, a way to start, a number of atoms."""
 
-import equinox as eqx
+from collections.abc import Sequence
+from typing import Any
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from .._leaves import require_positive
+from ..domains import Domain, Purpose, attempt_keys
 from ..inits import AbstractInit
 from ..potentials import AbstractPotential
 
-# Energies this close to the reference, in natural energies, are the same minimum.
-TOLERANCE = 0.01
+# Starts drawn at once, and walkers searched at once: a constant shape, so that results do
+# not depend on how many are asked for.
+CHUNK = 25
+# Starts are drawn in this precision whatever the search's: all searches begin alike.
+DRAWN = jnp.float32
 
 
 class Task(eqx.Module):
@@ -19,9 +31,12 @@ class Task(eqx.Module):
         n: number of atoms.
         symbols: chemical symbol of each atom, for structure files; None in reduced units.
         reference: lowest known energy in the potential's unit, or None.
+        tolerance: how far from the reference an energy still is the same minimum's, in
+            natural energies.
 
     Raises:
-        ValueError: if `n` is not positive or the symbols are not one per atom.
+        ValueError: if `n` or `tolerance` is not positive or the symbols are not one per
+            atom.
     """
 
     name: str = eqx.field(static=True)
@@ -30,10 +45,12 @@ class Task(eqx.Module):
     n: int = eqx.field(static=True)
     symbols: tuple[str, ...] | None = eqx.field(static=True, default=None)
     reference: float | None = eqx.field(static=True, default=None)
+    tolerance: float = eqx.field(static=True, default=0.01)
 
     def __check_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n: {self.n} atoms given; a task needs at least 1.")
+        require_positive(tolerance=self.tolerance)
         if self.symbols is not None and len(self.symbols) != self.n:
             raise ValueError(
                 f"symbols: {len(self.symbols)} given for {self.n} atoms; give one each."
@@ -47,4 +64,84 @@ class Task(eqx.Module):
     @property
     def window(self) -> float:
         """The tolerance, in the potential's unit of energy."""
-        return TOLERANCE * self.unit
+        return self.tolerance * self.unit
+
+    def is_hit(
+        self,
+        energies: Float[np.ndarray, "..."] | Float[Array, "..."] | float,
+        reference: float | None = None,
+    ) -> Bool[np.ndarray, "..."]:
+        """Return which energies are the reference's: within the tolerance, on either side.
+
+        An energy further below is no hit: it is a discovery, or a bug.
+
+        Arguments:
+            energies: of quenched structures, in the potential's unit.
+            reference: the energy that counts; the task's own by default. Without any,
+                nothing is a hit.
+        """
+        reference = self.reference if reference is None else reference
+        if reference is None or not np.isfinite(reference):
+            return np.zeros(np.shape(energies), bool)
+        return np.asarray(np.abs(np.asarray(energies) - reference) <= self.window)
+
+    def starts(
+        self,
+        seed: int,
+        domain: Domain,
+        indices: Sequence[int],
+        dtype: Any,
+        attempt: int = 0,
+    ) -> Float[Array, "b n d"]:
+        """Draw starts: the same for every optimizer, number of starts and precision.
+
+        They are drawn in single precision and then cast.
+
+        Arguments:
+            seed: of the starts.
+            domain: what they are for; starts of different domains share no randomness.
+            indices: numbers of the starts; each depends on its own alone.
+            dtype: floating-point type of the result.
+            attempt: number of the restart, each from a start of its own.
+
+        Raises:
+            ValueError: if there are no indices.
+        """
+        if len(indices) < 1:
+            raise ValueError("indices: none given; draw at least one start.")
+        root, count = domain.key(seed), len(indices)
+        path = [jnp.asarray(x, jnp.int32) for x in (attempt, Purpose.START)]
+        drawn = []
+        for first in range(0, count, CHUNK):
+            keys = attempt_keys(root, chunk_of(indices, first), *path)
+            drawn.append(_draw(self.init, self.potential, self.n, keys, DRAWN))
+        return jnp.concatenate(drawn)[:count].astype(dtype)
+
+
+def chunk_of(indices: Sequence[int], first: int) -> Int[Array, " k"]:
+    """Return CHUNK indices from position `first` on, filled up with copies of the last."""
+    places = np.minimum(np.arange(first, first + CHUNK), len(indices) - 1)
+    return jnp.asarray(np.asarray(indices)[places], jnp.int32)
+
+
+def draw(
+    init: AbstractInit,
+    potential: AbstractPotential,
+    n: int,
+    keys: Key[Array, " b"],
+    dtype: Any,
+) -> Float[Array, "b n d"]:
+    """Draw one start from each key, in single precision, and cast it.
+
+    Arguments:
+        init: distribution of starts.
+        potential: gives space and natural length.
+        n: number of atoms.
+        keys: one for each start.
+        dtype: floating-point type of the result.
+    """
+    return jax.vmap(lambda key: init(key, potential, n, DRAWN))(keys).astype(dtype)
+
+
+# A program of its own, so that all optimizers get the same bits.
+_draw = eqx.filter_jit(draw)

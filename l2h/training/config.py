@@ -106,7 +106,7 @@ class TrainingConfig:
     """Of rollouts and weights."""
     validate_every: int = 25
     """Updates between validations."""
-    validation_starts: int = 50
+    validation_starts: int = 100
     """Starts of a validation, per task."""
     checkpoint_every: int = 5
     """Updates between checkpoints."""

@@ -80,9 +80,9 @@ class RunFolder:
             raise ValueError(f"resume: {path} cannot be written; check its permissions.")
         return folder, TrainingConfig.read(folder.config)
 
-    def save_start(self, optimizer: AbstractOptimizer) -> None:
-        """Keep the weights that a run begins with."""
-        save(self.start, optimizer, {"kind": "start"})
+    def save_start(self, optimizer: AbstractOptimizer, evaluations: int) -> None:
+        """Keep the weights that a run begins with, and what they have cost."""
+        save(self.start, optimizer, {"kind": "start", "evaluations": evaluations})
 
     def first_optimizer(self, config: TrainingConfig) -> AbstractOptimizer:
         """Return the optimizer before the first update.

@@ -1,39 +1,30 @@
 """The host's loop around the update: resume, log, validate, stop."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import numpy as np
 
-from ..domains import Domain
-from ..evaluation import Outcomes, evaluate
-from ..meta import Trainer, TrainState, draw_starts, processes
-from ..optimizers import AbstractOptimizer
+from ..io import read_metadata
+from ..meta import Trainer, TrainState, processes
+from .assessment import expected_evaluations
 from .config import TrainingConfig
 from .folder import RunFolder
+from .validation import validate
 
 Row = dict[str, Any]
 
 
-def validate(config: TrainingConfig, optimizer: AbstractOptimizer) -> list[Outcomes]:
-    """Evaluate on validation starts at the longest horizon, one entry per task."""
-    key = Domain.VALIDATION.key(config.seed)
-    return [
-        evaluate(
-            optimizer,
-            task,
-            draw_starts(task, config.validation_starts, key, config.dtype),
-            config.longest,
-            key=key,
-        )
-        for task in config.problems()
-    ]
-
-
 def check(config: TrainingConfig, minutes: float | None, devices: int) -> Trainer:
     """Return the trainer of these settings, or refuse them before anything is written.
+
+    Arguments:
+        config: the run's settings.
+        minutes: that the whole run may take, examination included; None for no bound.
+        devices: local devices of each process.
 
     Raises:
         ValueError: naming the setting.
@@ -53,29 +44,34 @@ def train(
     config: TrainingConfig,
     folder: RunFolder,
     *,
-    minutes: float | None = None,
+    deadline: float | None = None,
+    examined: bool = False,
     devices: int = 1,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Row]:
     """Train from the folder's checkpoint to the end of the schedule.
 
     Yields the metrics of each update, after they were written. A run that is killed and
     resumed writes the same metrics and weights, to the bit, as one that was not.
+    Evaluations count validations, and the training of weights that the run began with.
 
     Of several processes, the first alone reads and writes the folder.
 
     Arguments:
         config: the run's settings.
         folder: the run's files.
-        minutes: stop after this time at the latest, with a checkpoint; the schedule does
-            not change.
+        deadline: on the clock of `time.monotonic`, in seconds: stop before it, with a
+            checkpoint; the schedule does not change.
+        examined: whether to leave time for the examination before the deadline.
         devices: local devices of each process that share the population; does not change
             results.
+        note: told what goes on between updates.
 
     Raises:
-        ValueError: for a damaged checkpoint, no time, more devices than exist or more
-            processes than chunks.
+        ValueError: for a damaged checkpoint, more devices than exist or more processes
+            than chunks.
     """
-    trainer = check(config, minutes, devices)
+    trainer = check(config, None, devices)
     writes = processes.index() == 0
     first = folder.first_optimizer(config) if writes else config.optimizer()
     train_state = TrainState.begin(trainer.strategy.init(first, config.seed))
@@ -83,9 +79,12 @@ def train(
     if writes:
         train_state = folder.load_checkpoint(train_state)
         folder.rewind(int(train_state.meta.update))
-        evaluations = max((row["evaluations"] for row in folder.rows()), default=0)
+        evaluations = max(
+            (row["evaluations"] for row in folder.rows()), default=_inherited(folder)
+        )
     train_state = processes.from_first(train_state)
     started = time.monotonic()
+    pace = _Pace(started, deadline, expected_evaluations(config) if examined else 0)
 
     while int(train_state.meta.update) < config.updates and not _exhausted(
         config, train_state
@@ -102,20 +101,28 @@ def train(
         finished = number == config.updates
         if number % config.validate_every == 0 or finished:
             # The others wait: all must judge alike.
-            found = _validation(config, train_state.candidate) if writes else {}
-            scores = [
-                found.get(f"validation/{what}", 0.0) for what in ("success", "energy")
-            ]
-            success, energy = processes.from_first(np.asarray(scores, np.float32)).tolist()
-            train_state = train_state.judge(success, energy)
-            row |= found
-            if writes and int(train_state.stale) == 0:
+            score = np.zeros(train_state.score.shape, np.float32)
+            if writes:
+                begun = time.monotonic()
+                found = validate(
+                    config,
+                    train_state.candidate,
+                    lambda done: note(f"validation: {done:.0%}"),
+                )
+                pace.learn(found.evaluations, time.monotonic() - begun)
+                score = found.score.astype(np.float32)
+                evaluations += found.evaluations
+                row |= found.row() | {"evaluations": evaluations}
+            train_state = train_state.judge(np.asarray(processes.from_first(score)))
+            kept = int(train_state.kept) == number
+            if writes:
+                row["validation/kept"] = kept
+            if writes and kept:
                 folder.save_best(train_state.candidate, _card(config, row))
-        elapsed = time.monotonic() - started
-        late = minutes is not None and elapsed > 60 * minutes
-        late = bool(processes.from_first(np.asarray(late)))
+        now = time.monotonic()
+        late = bool(processes.from_first(np.asarray(pace.late(now))))
         if writes:
-            timing = {"update": number, "seconds": round(elapsed, 3)}
+            timing = {"update": number, "seconds": round(now - started, 3)}
             folder.append(folder.metrics, row)
             folder.append(folder.timings, timing)
             if (
@@ -130,22 +137,45 @@ def train(
             return
 
 
+@dataclass
+class _Pace:
+    """What must be left of the time for what comes after an update."""
+
+    started: float
+    deadline: float | None
+    """On the same clock as `started`; None for no bound."""
+    examination: int
+    """Evaluations that an examination takes."""
+    validation: float = 0.0
+    """Seconds of the last validation."""
+    rate: float | None = None
+    """Its seconds for an evaluation; None before the first."""
+
+    def learn(self, evaluations: int, seconds: float) -> None:
+        self.validation, self.rate = seconds, seconds / evaluations
+
+    def late(self, now: float) -> bool:
+        if self.deadline is None:
+            return False
+        whole = self.deadline - self.started
+        needed = 0.0
+        if self.examination:
+            # Unknown before the first validation; never more than half of the whole.
+            guess = 0.25 * whole if self.rate is None else self.rate * self.examination
+            needed = min(guess, 0.5 * whole)
+        return now + needed + self.validation >= self.deadline
+
+
+def _inherited(folder: RunFolder) -> int:
+    """Return the evaluations that the weights to begin with have cost."""
+    if not folder.start.exists():
+        return 0
+    return int(read_metadata(folder.start).get("evaluations", 0))
+
+
 def _exhausted(config: TrainingConfig, train_state: TrainState) -> bool:
     """Whether patience with validations that bring nothing new has run out."""
     return config.patience is not None and int(train_state.stale) >= config.patience
-
-
-def _validation(config: TrainingConfig, optimizer: AbstractOptimizer) -> Row:
-    outcomes = validate(config, optimizer)
-    row: Row = {}
-    for outcome in outcomes:
-        row[f"validation/{outcome.task.name}/success"] = outcome.success.value
-        row[f"validation/{outcome.task.name}/energy"] = float(outcome.polished.mean())
-    names = [outcome.task.name for outcome in outcomes]
-    for what in ("success", "energy"):
-        values = [row[f"validation/{name}/{what}"] for name in names]
-        row[f"validation/{what}"] = sum(values) / len(values)
-    return row
 
 
 def _card(config: TrainingConfig, row: Row) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from ..optimizers import Learned
 from ..training import TrainingConfig
 
 _FOLDER = resources.files(__name__)
+# What training has cost in all; cards of their time counted neither validations nor
+# earlier stages.
+_COSTS = {"lj13": 7_900_000, "lj38": 27_600_000, "lj-family": 175_000_000}
 
 
 def names() -> tuple[str, ...]:
@@ -36,3 +39,19 @@ def load(name: str) -> Learned:
     if card.get("kind") != "weights":
         raise ValueError(f"name: {name} holds no weights; give a run's best.l2h.")
     return _load(name, TrainingConfig.parse(card["config"]).optimizer())[0]
+
+
+def training_evaluations(name: str) -> int:
+    """Return the energy-and-gradient evaluations that training has cost, as far as the
+    card says: those of the weights that it began with included.
+
+    Arguments:
+        name: as for `load`.
+
+    Raises:
+        ValueError: as `load`.
+    """
+    if name in _COSTS:
+        return _COSTS[name]
+    card = read_metadata(name)
+    return int(card.get("metrics", {}).get("evaluations", 0))

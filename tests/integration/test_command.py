@@ -1,7 +1,6 @@
 """The training command as a user types it: killed, resumed, mistyped."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -28,12 +27,10 @@ checkpoint_every = 7
 """
 
 
-def start(cache: Path, *arguments: object, **options: object) -> subprocess.Popen:
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
+def start(*arguments: object, **options: object) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, "-m", "pipelines.train", *map(str, arguments)],
         cwd=ROOT,
-        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -42,17 +39,10 @@ def start(cache: Path, *arguments: object, **options: object) -> subprocess.Pope
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
-def straight(tmp_path_factory, cache) -> tuple[Path, str]:
+def straight(tmp_path_factory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("runs")
     (folder / "settings.toml").write_text(SETTINGS)
-    process = start(
-        cache, "--config", folder / "settings.toml", "--folder", folder / "straight"
-    )
+    process = start("--config", folder / "settings.toml", "--folder", folder / "straight")
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     return folder, output
@@ -75,7 +65,7 @@ def test_command_writes_what_it_promises(straight):
     ):
         assert (run / name).stat().st_size > 0
     summary = json.loads((run / "evaluation.json").read_text())["lj5"]
-    assert summary["learned"]["runs"] == 150
+    assert summary["learned"]["starts"] == 150
     assert summary["learned"]["steps"] == 10
     structures = read(run / "lowest.extxyz", ":")
     # The bipyramid: random starts of five atoms always find it among 150.
@@ -83,12 +73,15 @@ def test_command_writes_what_it_promises(straight):
     energies = [atoms.get_potential_energy() for atoms in structures]
     assert energies == sorted(energies)
     assert "evaluations per hit" in output and str(run / "report.png") in output
+    lines = output.strip().splitlines()
+    assert lines[0].startswith("Learning to find the lowest energy of lj5 (5 atoms)")
+    assert lines[-1].startswith("lj5: the learned optimizer found")
 
 
-def test_killed_and_resumed_equals_straight(straight, cache):
+def test_killed_and_resumed_equals_straight(straight):
     folder, _ = straight
     run = folder / "killed"
-    process = start(cache, "--config", folder / "settings.toml", "--folder", run)
+    process = start("--config", folder / "settings.toml", "--folder", run)
     while not (run / "metrics.jsonl").exists() or (
         len((run / "metrics.jsonl").read_text().splitlines()) < 12
     ):
@@ -98,7 +91,7 @@ def test_killed_and_resumed_equals_straight(straight, cache):
     process.communicate()
     assert len(RunFolder(run).rows()) < 60
     # Resuming on another number of devices.
-    process = start(cache, "--resume", run, "--devices", 1)
+    process = start("--resume", run, "--devices", 1)
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     for name in ("metrics.jsonl", "checkpoint.l2h", "best.l2h", "evaluation.json"):
@@ -117,20 +110,20 @@ def test_killed_and_resumed_equals_straight(straight, cache):
         (["lj13", "--updates", "many"], "updates"),
     ],
 )
-def test_mistakes_are_answered_in_words(tmp_path, cache, arguments, words):
+def test_mistakes_are_answered_in_words(tmp_path, arguments, words):
     where = [] if "--resume" in arguments else ["--folder", tmp_path / "run"]
-    process = start(cache, *arguments, *where)
+    process = start(*arguments, *where)
     _, errors = process.communicate()
     assert process.returncode == 2
     assert words in errors and "Traceback" not in errors
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
-def test_resume_with_other_settings_is_refused(straight, cache):
+def test_resume_with_other_settings_is_refused(straight):
     folder, _ = straight
     run = folder / "straight"
     before = {path: path.read_bytes() for path in run.iterdir()}
-    process = start(cache, "lj13", "--resume", run)
+    process = start("lj13", "--resume", run)
     _, errors = process.communicate()
     assert process.returncode == 2 and "resume" in errors
     assert {path: path.read_bytes() for path in run.iterdir()} == before

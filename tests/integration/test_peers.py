@@ -1,19 +1,26 @@
 """Other programs' searches: every evaluation counted, absent ones named."""
 
+import dataclasses
 import json
 
 import jax
 import numpy as np
 import pytest
 
-from l2h import tasks
-from l2h.meta import draw_starts
-from pipelines import peers
+from l2h import methods, tasks
+from l2h.domains import Domain
+from l2h.evaluation import Trials, evaluate
+from l2h.report.peers import peers_table
+from pipelines import peers, rivals
 
 TASK = tasks.get("lj5")
-STARTS = np.asarray(draw_starts(TASK, 3, jax.random.key(0), np.float64))
+STARTS = np.asarray(TASK.starts(0, Domain.TEST, range(3), np.float64))
 BUDGET = 2000
 EVALUATE = jax.jit(lambda x: TASK.potential.energy_and_gradient(x))
+
+
+def energy_of(positions):
+    return EVALUATE(positions)[0]
 
 
 class Evaluations:
@@ -27,57 +34,92 @@ class Evaluations:
         return EVALUATE(positions)
 
 
-def counter(target: float) -> tuple[peers.Counter, Evaluations]:
-    evaluations = Evaluations()
-    return peers.Counter(evaluations, target), evaluations
+def watched(monkeypatch) -> Evaluations:
+    """Return what every counter made from now on asks."""
+    evaluations, make = Evaluations(), rivals.Counter
+    monkeypatch.setattr(rivals, "Counter", lambda task: make(task, evaluations))
+    return evaluations
 
 
 @pytest.mark.parametrize("name", ["ASE BasinHopping", "SciPy basinhopping"])
-def test_searches_end_at_the_first_hit_or_the_budget(name):
-    assert TASK.reference is not None
-    ledger, evaluations = counter(TASK.reference + tasks.TOLERANCE)
-    search = peers.PEERS[name](TASK, ledger)
+def test_searches_end_at_the_first_hit_or_the_budget(name, monkeypatch):
+    evaluations = watched(monkeypatch)
+    search = rivals.RIVALS[name](TASK, 0)
     hits = []
-    for seed, start in enumerate(STARTS):
+    for number, start in enumerate(STARTS):
         before = evaluations.made
-        calls, hit = search(start, BUDGET, seed)
-        hits.append(hit)
-        assert evaluations.made - before == calls
-        assert 5 < calls < BUDGET if hit else calls == BUDGET
+        found = search(start, BUDGET, number)
+        hits.append(bool(TASK.is_hit(found.energy)))
+        assert evaluations.made - before == found.evaluations
+        assert 5 < found.evaluations < BUDGET if hits[-1] else found.evaluations == BUDGET
+        assert float(energy_of(found.positions)) == pytest.approx(found.energy)
     # ASE's walks lose atoms to the vacuum, from which some do not return.
     assert any(hits)
-    never, evaluations = counter(-np.inf)
-    assert peers.PEERS[name](TASK, never)(STARTS[0], 40, 0) == (40, False)
-    assert evaluations.made == 40
+    hopeless = dataclasses.replace(TASK, reference=-1e9)
+    before = evaluations.made
+    assert rivals.RIVALS[name](hopeless, 0)(STARTS[0], 40, 0).evaluations == 40
+    assert evaluations.made - before == 40
 
 
-def test_fire_of_jax_md_counts_whole_descents():
-    assert TASK.reference is not None
-    ledger, _ = counter(TASK.reference + tasks.TOLERANCE)
+def test_fire_of_jax_md_is_quenched_and_charged_for_it():
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        search = peers.PEERS["jax-md FIRE"](TASK, ledger)
-        calls, hit = search(STARTS[0], 10_000, 0)
-    assert hit and calls % (peers.FIRE_STEPS + 2) == 0
+        search = rivals.RIVALS["jax-md FIRE"](TASK, 0)
+        found = search(STARTS[0], 10_000, 0)
+        # Far above any descent: every attempt is quenched, and its quench charged.
+        deeper = dataclasses.replace(TASK, reference=TASK.reference - 1.0)
+        charged = rivals.RIVALS["jax-md FIRE"](deeper, 0)(STARTS[0], 1, 0)
+    assert TASK.is_hit(found.energy)
+    assert float(energy_of(found.positions)) == pytest.approx(found.energy)
+    assert charged.evaluations > rivals.FIRE_STEPS + 2
+    gradient = EVALUATE(charged.positions)[1]
+    assert np.sqrt(np.mean(np.square(gradient))) < 1e-6
+
+
+def test_all_begin_at_the_same_starts(monkeypatch):
+    seen = []
+
+    def spy(task, seed):
+        return lambda start, budget, number: (
+            seen.append(start) or rivals.Found(0.0, start, 1)
+        )
+
+    monkeypatch.setitem(rivals.RIVALS, "spy", spy)
+    theirs = rivals.run("spy", TASK, 3, 10, seed=7)
+    ours = evaluate(methods.get("adam"), TASK, range(3), budget=10, seed=7, looks=2)
+    for start, energy in zip(seen[1:], ours.seen[:, 0], strict=True):
+        assert float(energy_of(start)) == pytest.approx(energy, rel=1e-5)
+    # To the bit: what ours cast to single precision is what theirs begin with.
+    np.testing.assert_array_equal(
+        np.stack(seen[1:]), TASK.starts(7, Domain.TEST, range(3), np.float32)
+    )
+    assert theirs.starts == 3 and theirs.method == "spy"
 
 
 def test_numbers_of_a_row():
-    shown = peers.row("x", np.array([10, 20, 30]), np.array([True, False, True]), 3.0, 60)
-    assert shown["hits"] == 2 and shown["runs"] == 3
-    assert shown["evaluations_per_hit"][0] == 30.0
-    assert shown["evaluations_per_second"] == 20.0
-    assert shown["seconds_per_hit"][0] == pytest.approx(1.5)
-    low, high = shown["evaluations_per_hit"][1:]
-    assert low < 30 < high
-    assert "1,500" in peers.table([shown])
-    none = peers.row("x", np.array([10]), np.array([False]), 1.0, 10)
-    assert "no hit" in peers.table([none])
+    def counted(energies, evaluations, seconds):
+        return Trials.counted(
+            TASK,
+            "x",
+            100,
+            energies=np.array(energies),
+            positions=np.zeros((len(energies), 5, 3)),
+            evaluations=np.array(evaluations),
+            seconds=seconds,
+        )
+
+    at = TASK.reference
+    shown = counted([at, at + 1, at], [10, 20, 30], 3.0)
+    assert shown.to_first_hit.value == 30.0 and shown.seconds_per_evaluation == 0.05
+    row = peers_table([shown]).splitlines()[1]
+    assert "2/3" in row and "1,500" in row and " 20 " in row
+    assert "no hit" in peers_table([counted([at + 1], [10], 1.0)])
 
 
 def test_absent_peers_are_named_and_the_others_run(monkeypatch, capsys, tmp_path):
-    def absent(task, counter):
+    def absent(task, seed):
         raise ImportError("No module named 'absent'")
 
-    monkeypatch.setitem(peers.PEERS, "absent", absent)
+    monkeypatch.setitem(rivals.RIVALS, "absent", absent)
     path = tmp_path / "peers.json"
     peers.main(
         "lj5",
@@ -89,7 +131,7 @@ def test_absent_peers_are_named_and_the_others_run(monkeypatch, capsys, tmp_path
     )
     assert "absent: absent (No module named 'absent')" in capsys.readouterr().out
     written = json.loads(path.read_text())
-    assert [row["name"] for row in written["rows"]] == ["SciPy basinhopping", "lbfgs"]
+    assert [row["optimizer"] for row in written["rows"]] == ["SciPy basinhopping", "lbfgs"]
     assert len(written["absent"]) == 1
     assert all(row["hits"] == 2 for row in written["rows"])
 

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
 
-from l2h.training import RunFolder, TrainingConfig, train
+from l2h.io import read_metadata
+from l2h.training import RunFolder, TrainingConfig, check, loop, train
 
 CONFIG = TrainingConfig.for_tasks(
     ["lj5"],
@@ -51,8 +53,59 @@ def test_every_update_has_one_row(straight):
     assert not any("second" in key or "time" in key for row in rows for key in row)
     horizons = [row["horizon"] for row in rows]
     assert min(horizons) >= CONFIG.shortest and max(horizons) <= CONFIG.longest
-    spent = [8 * 2 * (horizon + 1) for horizon in horizons]
-    assert [row["evaluations"] for row in rows] == np.cumsum(spent).tolist()
+    spent = np.cumsum([8 * 2 * (horizon + 1) for horizon in horizons])
+    # Validations count as well: 4 starts at horizons of 1, 3 and 9, and their quenches.
+    extra = np.array([row["evaluations"] for row in rows]) - spent
+    assert extra[:2].tolist() == [0, 0] and extra[2] > 4 * (2 + 4 + 10)
+    assert np.all(np.diff(extra)[[2, 3]] == 0) and extra[5] > 1.5 * extra[2]
+
+
+def test_what_weights_to_begin_with_have_cost_counts(straight, tmp_path):
+    config = dataclasses.replace(CONFIG, warm_start="elsewhere")
+    folder = RunFolder.create(tmp_path / "run", config)
+    folder.save_start(straight.best_optimizer(CONFIG), 1_000_000)
+    run(folder, config, stop=1)
+    (row,) = folder.rows()
+    assert row["evaluations"] == 1_000_000 + 8 * 2 * (row["horizon"] + 1)
+
+
+@pytest.mark.parametrize(
+    ("scores", "kept"),
+    [
+        # All succeed from the first on; later ones cost less, and then as much.
+        ([(5.0, -1.0, -3.0), (4.5, -1.0, -3.0), (4.5, -1.0, -3.0)], 7),
+        ([(5.0, -1.0, -3.0), (4.5, -1.0, -3.0), (4.6, -1.0, -4.0)], 6),
+        # Nothing finite was found at first; JSON knows no infinity.
+        ([(5.0, 0.0, np.inf), (5.0, 0.0, -3.0), (6.0, 0.0, -9.0)], 6),
+    ],
+)
+def test_the_best_and_of_equals_the_latest_network_is_kept(
+    tmp_path, monkeypatch, scores, kept
+):
+    given = iter(scores)
+
+    class Fixed:
+        def __init__(self, *_):
+            self.score, self.evaluations = np.asarray(next(given)), 1
+
+        def row(self):
+            return {"validation/success": 1.0}
+
+    monkeypatch.setattr(loop, "validate", Fixed)
+    folder = RunFolder.create(tmp_path / "run", CONFIG)
+    candidates = {}
+    for row in train(CONFIG, folder):
+        if row.get("validation/kept"):
+            candidates[row["update"]] = folder.best.read_bytes()
+    assert list(candidates)[-1] == kept
+    assert folder.best.read_bytes() == candidates[kept]
+
+
+def test_validations_say_in_metrics_what_they_found(straight):
+    for row in straight.rows():
+        assert ("validation/score" in row) == (row["update"] in (3, 6, 7))
+    kept = [row["update"] for row in straight.rows() if row.get("validation/kept")]
+    assert kept and read_metadata(straight.best)["metrics"]["update"] == kept[-1]
 
 
 @pytest.mark.parametrize("stop", [1, 3, 6])
@@ -102,14 +155,27 @@ def test_checkpoint_of_another_network_is_refused(straight, tmp_path):
         run(folder, config)
 
 
-def test_minutes_only_stop(straight, tmp_path):
+def test_deadlines_only_stop(straight, tmp_path):
     folder = RunFolder.create(tmp_path / "run", CONFIG)
-    run(folder, CONFIG, minutes=1e-9)
+    run(folder, CONFIG, deadline=time.monotonic() - 1.0)
     assert len(folder.rows()) == 1
     run(folder, CONFIG)
     same_files(folder, straight)
     with pytest.raises(ValueError, match="minutes"):
-        run(folder, CONFIG, minutes=0.0)
+        check(CONFIG, 0.0, 1)
+
+
+def test_time_is_left_for_the_examination():
+    pace = loop._Pace(started=100.0, deadline=200.0, examination=1000)
+    # A quarter, as long as nothing is known.
+    assert not pace.late(174.0) and pace.late(176.0)
+    pace.validation, pace.rate = 2.0, 0.03
+    assert not pace.late(167.0) and pace.late(169.0)
+    # Never more than half.
+    pace.rate = 1.0
+    assert not pace.late(147.0) and pace.late(149.0)
+    assert not loop._Pace(100.0, 200.0, 0).late(199.0)
+    assert not loop._Pace(100.0, None, 1000).late(1e9)
 
 
 def test_occupied_folder_is_refused(straight):
@@ -156,8 +222,6 @@ def test_bad_settings_are_named(tmp_path, text, named):
 
 
 def test_weight_card_can_rebuild_the_settings(straight):
-    from l2h.io import read_metadata
-
     card = read_metadata(straight.best)
     assert card["config"] == CONFIG.to_toml()
     assert json.loads(json.dumps(card)) == card

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from l2h import rollout
-from l2h.domains import Domain
+from l2h.domains import Domain, Purpose, attempt_keys
 from l2h.inits import Uniform
 from l2h.meta import (
     ESMC,
@@ -15,7 +15,6 @@ from l2h.meta import (
     Objective,
     Trainer,
     TrainState,
-    draw_starts,
     ravel,
     unravel,
 )
@@ -23,7 +22,7 @@ from l2h.meta.train import alike
 from l2h.optimizers import Adam, BasinHopping, Fire, GradientDescent, Learned
 from l2h.potentials import FunctionPotential, LennardJones
 from l2h.spaces import Free
-from l2h.tasks import Task, get
+from l2h.tasks import Task, draw, get
 
 LEARNED = Learned.create(jax.random.key(0), hidden=(4,))
 
@@ -55,21 +54,6 @@ def test_coordinates_keep_ranges():
     assert 0 < extreme.rate < 1e-12
     assert 0 <= extreme.b1 < 1e-10
     assert jnp.array_equal(unravel(LEARNED, ravel(LEARNED) + 9.0).head.alpha, 0.1)
-
-
-def test_domains_share_no_start():
-    task = get("lj5")
-    keys = [domain.key(0) for domain in Domain]
-    drawn = [np.asarray(draw_starts(task, 4, key, np.dtype("float32"))) for key in keys]
-    flat = np.concatenate(drawn)
-    assert len({x.tobytes() for x in flat}) == len(flat)
-
-
-def test_starts_do_not_depend_on_their_number():
-    task, key = get("lj5"), Domain.TEST.key(0)
-    five = draw_starts(task, 5, key, np.dtype("float32"))
-    two = draw_starts(task, 2, key, np.dtype("float32"))
-    np.testing.assert_allclose(two, five[:2], rtol=1e-5)
 
 
 def test_objective_counts_what_it_says():
@@ -195,6 +179,25 @@ def test_chunks_and_padding_do_not_change_losses():
         np.testing.assert_allclose(losses[0], other, rtol=1e-3)
 
 
+def test_starts_and_searches_of_training_share_no_key(monkeypatch):
+    purposes, keys = [], Trainer._keys
+
+    def spy(self, task, purpose):
+        purposes.append(purpose)
+        return keys(self, task, purpose)
+
+    monkeypatch.setattr(Trainer, "_keys", spy)
+    # Of a size that nobody else compiles, so that it is traced here.
+    objective = Objective(shortest=2.0, longest=2.0)
+    trainer = Trainer(NormalizedES(pairs=1), objective, (get("lj3"),), copies=3, chunk=2)
+    state = trainer.strategy.init(LEARNED, 1)
+    request = trainer.ask(state)
+    asked = set(purposes)
+    purposes.clear()
+    trainer.evaluate(state, request, jnp.asarray(0, jnp.int32))
+    assert asked == {Purpose.START} and set(purposes) == {Purpose.SEARCH}
+
+
 def test_chunks_are_as_even_as_possible():
     trainer = Trainer(ESMC(pairs=32), Objective(), (get("lj5"),), chunk=16)
     assert (trainer.strategy.population, trainer.chunks, trainer.width) == (65, 5, 13)
@@ -217,7 +220,10 @@ def test_alike_tasks_share_a_program_and_keep_their_places():
         return objective.loss(optimizer, potential, start, jnp.asarray(4), key=key)[0]
 
     for i, task in enumerate(tasks):
-        starts = draw_starts(task, 2, jax.random.fold_in(update, i), jnp.dtype("float32"))
+        own = jax.random.fold_in(update, i)
+        zero = jnp.asarray(0, jnp.int32)
+        keys = attempt_keys(own, jnp.arange(2, dtype=jnp.int32), zero, zero)
+        starts = draw(task.init, task.potential, task.n, keys, jnp.float32)
         for member, params in enumerate(together.strategy.ask(state)):
             for copy in range(2):
                 loss = alone(params, task.potential, starts[copy])
@@ -273,12 +279,34 @@ def test_course_averages_judges_and_remembers_the_best():
     late = train_state.advance(old, 0.9)
     np.testing.assert_allclose(late.average - meta.params, 0.1, rtol=1e-2, atol=1e-6)
 
-    first = averaged.judge(0.5, -10.0)
-    assert first.stale == 0 and jnp.array_equal(first.best, averaged.average)
-    worse = first.advance(old, None).judge(0.4, -20.0)
-    assert worse.stale == 1 and jnp.array_equal(worse.best, averaged.average)
-    tie = worse.judge(0.5, -10.5)  # as many hits, lower energy
-    assert tie.stale == 0 and jnp.array_equal(tie.best, old.params)
+
+def test_train_state_keeps_the_best_and_of_equals_the_later():
+    meta = NormalizedES(pairs=2).init(LEARNED, 0)
+
+    def at(update):
+        moved = (meta.params + float(update), jnp.asarray(update, jnp.int32))
+        return eqx.tree_at(lambda m: (m.params, m.update), meta, moved)
+
+    def later(state, update, *score):
+        return state.advance(at(update), None).judge(np.asarray(score, np.float32))
+
+    first = later(TrainState.begin(meta), 1, 5.0, -0.5, -3.0)
+    assert first.stale == 0 and first.kept == 1
+    worse = later(first, 2, 5.1, -0.9, -9.0)  # the first number counts most
+    assert worse.stale == 1 and worse.kept == 1
+    assert jnp.array_equal(worse.best, at(1).params)
+    better = later(worse, 3, 5.0, -0.5, -3.1)
+    assert better.stale == 0 and better.kept == 3
+    tie = later(better, 4, 5.0, -0.5, -3.1)
+    assert tie.stale == 1 and tie.kept == 4 and jnp.array_equal(tie.best, at(4).params)
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_a_validation_that_is_not_finite_is_never_the_best(bad):
+    begun = TrainState.begin(NormalizedES(pairs=2).init(LEARNED, 0))
+    lost = begun.judge(np.asarray([5.0, 0.0, bad], np.float32))
+    assert lost.kept == 0 and lost.stale == 1
+    assert lost.judge(np.asarray([9.0, 0.0, 9.0], np.float32)).stale == 0
 
 
 def test_horizons_cover_their_range_log_uniformly():

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 
 from l2h.evaluation import success_rate
-from l2h.report.strategies import (
-    StrategyRun,
-    jumps,
-    strategies_report,
-    strategies_table,
-)
+from l2h.report.strategies import strategies_figure, strategies_table
+from l2h.training.comparison import StrategyRun, jumps
 
 
 def run(losses, seed=0):
@@ -41,13 +37,20 @@ def test_spikes_and_relapses_are_counted():
     assert accident.relapses == pytest.approx(2 / 135)
 
 
-def test_table_and_picture(tmp_path):
+def test_table_and_picture():
     runs = {"es": [run(falling(s), s) for s in range(3)], "ga": [run([np.nan, 1.0])]}
     table = strategies_table(runs)
     assert table.count("90.0% (55.5% .. 99.7%)") == 4
     assert "median success 90.0%, worst 90.0%" in table
-    for reference in (None, -1.0):
-        path = tmp_path / "strategies.png"
-        strategies_report(path, runs, title="demo", reference=reference)
-        assert path.read_bytes().startswith(b"\x89PNG")
-    assert [p.name for p in tmp_path.iterdir()] == ["strategies.png"]
+    learning, centre, success = strategies_figure(runs, title="demo", reference=-1.0).axes
+    shown = {line.get_label(): line for line in learning.get_lines()}
+    curves = np.stack([run.losses for run in runs["es"]])
+    np.testing.assert_allclose(shown["es"].get_ydata(), np.median(curves, axis=0))
+    assert set(shown["global minimum"].get_ydata()) == {-1.0}
+    (line, _) = centre.get_lines()
+    assert line.get_xydata()[:2].tolist() == [[0, 0.0], [1, 0.5]]
+    assert [t.get_text() for t in success.get_xticklabels()] == ["es", "ga"]
+    marks = [container.lines[0].get_ydata() for container in success.containers]
+    assert [y.tolist() for y in marks] == [[0.9] * 3, [0.9]]
+    bare = strategies_figure(runs, title="demo").axes[0]
+    assert "global minimum" not in {line.get_label() for line in bare.get_lines()}

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from l2h import tasks
+from l2h import methods, tasks
 from l2h.evaluation.tuning import (
     candidates,
     grids,
@@ -18,7 +18,6 @@ from l2h.evaluation.tuning import (
     tuned,
 )
 from l2h.optimizers import Adam, Fire
-from pipelines.contestants import contestant
 
 TASK = tasks.get("lj5")
 
@@ -64,8 +63,8 @@ def test_stored_hyperparameters_come_back():
     optimizer = tuned("adam", "lj13")
     rate = float(jnp.exp(entry["best"]["hyperparameters"][0]))
     assert float(optimizer.rate) == pytest.approx(rate, rel=1e-6)
-    assert contestant("tuned:adam:lj13@50").steps == 50
-    assert isinstance(contestant("tuned:fire:lj13").optimizer, Fire)
+    assert methods.get("tuned:adam:lj13@50").steps == 50
+    assert isinstance(methods.get("tuned:fire:lj13").optimizer, Fire)
     held_out = [row["held_out_mean"] for row in (entry["best"], *entry["others"])]
     assert min(held_out) < -39 and entry["settings"]["starts"] == 150
 
@@ -79,7 +78,7 @@ def test_unknown_tuning_is_refused():
     with pytest.raises(ValueError, match="adam on lj13"):
         tuned("adam", "gold")
     with pytest.raises(ValueError, match="tuned:KIND:TASK"):
-        contestant("tuned:gold:lj13")
+        methods.get("tuned:gold:lj13")
     with pytest.raises(ValueError, match="grid"):
         tune({}, TASK, 5, seed=0)
 

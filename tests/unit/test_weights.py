@@ -5,15 +5,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
 from l2h import tasks, weights
 from l2h.domains import Domain
-from l2h.evaluation import evaluate
-from l2h.meta import draw_starts
+from l2h.evaluation import Method, evaluate
+from l2h.io import save
 from l2h.training import TrainingConfig
+
+
+def search(name, task, steps):
+    """From 25 starts of seed 99, which no training and no choice has seen."""
+    method = Method(name, weights.load(name))
+    return evaluate(
+        method, task, range(25), budget=steps + 1, seed=99, domain=Domain.SEARCH
+    )
 
 
 def test_every_bundled_optimizer_loads():
@@ -31,25 +38,34 @@ def test_bundled_optimizers_load_without_64_bit():
 
 
 def test_generalist_knows_that_size_matters():
-    # Seed 99 was used neither in training nor in choosing weights.
-    generalist, key = weights.load("lj-family"), Domain.SEARCH.key(99)
     task = tasks.get("lj19")
-    starts = draw_starts(task, 25, key, np.dtype("float32"))
     # All of 150 in its card; the specialist for 38 atoms never hits.
-    assert evaluate(generalist, task, starts, 2000, key=key).hits.sum() >= 22
-    assert evaluate(weights.load("lj38"), task, starts, 2000, key=key).hits.sum() <= 3
+    assert search("lj-family", task, 2000).hits.sum() >= 22
+    assert search("lj38", task, 2000).hits.sum() <= 3
 
 
 def test_lj13_finds_the_icosahedron():
-    # Seed 99 was used neither in training nor in choosing weights or horizon.
-    task, key = tasks.get("lj13"), Domain.SEARCH.key(99)
-    starts = draw_starts(task, 25, key, np.dtype("float32"))
-    outcomes = evaluate(weights.load("lj13"), task, starts, 500, key=key)
+    task = tasks.get("lj13")
+    trials = search("lj13", task, 500)
     # All of 150 in its card; 22 of 25 are five standard errors below 99 %.
-    assert outcomes.hits.sum() >= 22
-    assert outcomes.polished.min() == pytest.approx(task.reference, abs=1e-5)
-    assert not outcomes.discoveries.any() and outcomes.valid.all()
-    assert jax.numpy.all(outcomes.evaluations[outcomes.direct] == 501)
+    assert trials.hits.sum() >= 22
+    assert trials.energies.min() == pytest.approx(task.reference, abs=1e-5)
+    assert trials.below == 0 and trials.valid.all()
+    assert np.all(trials.costs[trials.direct] == 501)
+
+
+def test_lj13_costs_what_its_card_says():
+    trials = search("lj13", tasks.get("lj13"), 50)
+    # The card: 69 on 150 starts; 25 starts scatter by a few.
+    assert trials.per_hit.low <= 80 and trials.per_hit.high >= 60
+    assert 60 < trials.per_hit.value < 90
+
+
+def test_costs_of_training_count_earlier_stages(tmp_path):
+    assert weights.training_evaluations("lj-family") == 175_000_000
+    card = {"kind": "weights", "metrics": {"evaluations": 12}}
+    save(tmp_path / "own.l2h", weights.load("lj13"), card)
+    assert weights.training_evaluations(str(tmp_path / "own.l2h")) == 12
 
 
 def test_recipes_of_the_bundled_optimizers_build():

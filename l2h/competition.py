@@ -1,10 +1,10 @@
-"""A competition on disk: units of work, kept as they finish."""
+"""Methods against each other, on disk: units of work, kept as they finish."""
 
 import hashlib
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,12 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from l2h.evaluation import CHUNK, Contestant, Record, Reference, Score, contest
-from l2h.io import write_atomically
-from l2h.tasks import Task
+from .evaluation import Method, Trials, compared, evaluate
+from .io import write_atomically
+from .tasks import CHUNK, Task
+
+# Points of the energy along the first attempts.
+LOOKS = 60
 
 Note = Callable[[float, str], None]
 
@@ -26,7 +29,7 @@ class Competition:
     """Who competes where, and what each is granted."""
 
     tasks: tuple[Task, ...]
-    contestants: tuple[Contestant, ...]
+    methods: tuple[Method, ...]
     starts: int = 150
     budget: int = 1000
     seed: int = 0
@@ -36,7 +39,7 @@ class Competition:
     def __post_init__(self) -> None:
         if not self.tasks:
             raise ValueError("tasks: none given; name at least one, such as lj13.")
-        if not self.contestants:
+        if not self.methods:
             raise ValueError("optimizers: none given; name at least one, such as adam.")
         if self.starts < 1:
             raise ValueError(f"starts: {self.starts} given; at least 1 is needed.")
@@ -44,8 +47,8 @@ class Competition:
             raise ValueError(f"seed: {self.seed} given; take one from 0 to 2^32 - 1.")
         if self.budget >= 2**31:
             raise ValueError(f"budget: {self.budget} given; it must be below 2^31.")
-        for contestant in self.contestants:
-            contestant.horizon(self.budget)
+        for method in self.methods:
+            method.horizon(self.budget)
         unknown = [task.name for task in self.tasks if task.reference is None]
         if self.stop_at_hit and unknown:
             raise ValueError(
@@ -57,8 +60,8 @@ class Competition:
         """Return all that determines the results, as plain Python."""
         return {
             "tasks": [task.name for task in self.tasks],
-            "optimizers": [c.name for c in self.contestants],
-            "weights": [_digest(c) for c in self.contestants],
+            "optimizers": [method.name for method in self.methods],
+            "weights": [_digest(method) for method in self.methods],
             "starts": self.starts,
             "budget": self.budget,
             "seed": self.seed,
@@ -77,53 +80,40 @@ class Competition:
     def units(self) -> list["Unit"]:
         """Return the pieces of work, in the order in which they are done."""
         return [
-            Unit(t, c, first // CHUNK, range(first, min(first + CHUNK, self.starts)))
+            Unit(t, m, first // CHUNK, range(first, min(first + CHUNK, self.starts)))
             for t in range(len(self.tasks))
-            for c in range(len(self.contestants))
+            for m in range(len(self.methods))
             for first in range(0, self.starts, CHUNK)
         ]
 
-    def scores(self, parts: dict["Unit", Record]) -> list[list[Score]]:
-        """Return the scores of all contestants, task by task."""
-        result = []
-        for t, task in enumerate(self.tasks):
-            records = [
-                Record.join(
-                    [r for u, r in parts.items() if (u.task, u.contestant) == (t, c)]
-                )
-                for c in range(len(self.contestants))
-            ]
-            reference = Reference.choose(task, records)
-            result.append(
+    def results(self, parts: dict["Unit", Trials]) -> list[list[Trials]]:
+        """Return the trials of all methods, task by task, read against one reference."""
+        return [
+            compared(
                 [
-                    Score(
-                        contestant.name,
-                        task,
-                        record,
-                        reference,
-                        self.budget,
-                        contestant.horizon(self.budget),
-                        self.stop_at_hit,
+                    Trials.join(
+                        [r for u, r in parts.items() if (u.task, u.method) == (t, m)]
                     )
-                    for contestant, record in zip(self.contestants, records, strict=True)
+                    for m in range(len(self.methods))
                 ]
             )
-        return result
+            for t in range(len(self.tasks))
+        ]
 
 
 @dataclass(frozen=True)
 class Unit:
-    """One optimizer on one task from one chunk of starts."""
+    """One method on one task from one chunk of starts."""
 
     task: int
-    contestant: int
+    method: int
     chunk: int
     index: range
 
     @property
     def file(self) -> str:
         """Name of its file."""
-        return f"{self.task:02d}-{self.contestant:02d}-{self.chunk:04d}.npz"
+        return f"{self.task:02d}-{self.method:02d}-{self.chunk:04d}.npz"
 
 
 def occupy(folder: Path, competition: Competition) -> None:
@@ -170,7 +160,7 @@ def compete(
     *,
     devices: int = 1,
     note: Note = lambda done, what: None,
-) -> dict[Unit, Record]:
+) -> dict[Unit, Trials]:
     """Do all units of a competition that are not done yet, and return all of them.
 
     Each device takes whole units and runs the same program on them: results do not
@@ -189,31 +179,36 @@ def compete(
     check_devices(devices)
     occupy(folder, competition)
     units = competition.units()
-    done = {u: _read(folder / "parts" / u.file) for u in units if _exists(folder, u)}
+    done = {
+        unit: _read(folder / "parts" / unit.file, competition, unit)
+        for unit in units
+        if (folder / "parts" / unit.file).exists()
+    }
     todo = [unit for unit in units if unit not in done]
     ledger = _Ledger(len(done), note)
     free = jax.local_devices()[:devices]
 
-    def work(unit: Unit, device: Any) -> tuple[Unit, Record, Any]:
-        contestant = competition.contestants[unit.contestant]
+    def work(unit: Unit, device: Any) -> tuple[Unit, Trials, Any]:
+        method = competition.methods[unit.method]
         task = competition.tasks[unit.task]
-        what = f"{task.name}: {contestant.name}, starts {unit.index.start + 1} to "
+        what = f"{task.name}: {method.name}, starts {unit.index.start + 1} to "
         what += f"{unit.index.stop} of {competition.starts}"
         ledger.note(unit, 0.0, f"{what} (compiling)")
         with jax.default_device(device):
-            record = contest(
-                contestant,
+            trials = evaluate(
+                method,
                 task,
                 unit.index,
                 budget=competition.budget,
                 seed=competition.seed,
                 dtype=np.dtype(competition.precision),
                 stop_at_hit=competition.stop_at_hit,
+                looks=LOOKS,
                 note=lambda fraction: ledger.note(unit, fraction, what),
             )
-        write_atomically(folder / "parts" / unit.file, _bytes(record))
+        write_atomically(folder / "parts" / unit.file, _bytes(trials))
         ledger.finish(unit, what)
-        return unit, record, device
+        return unit, trials, device
 
     with ThreadPoolExecutor(devices) as pool:
         running: set[Any] = set()
@@ -223,8 +218,8 @@ def compete(
                     running.add(pool.submit(work, todo.pop(0), free.pop(0)))
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
-                    unit, record, device = future.result()
-                    done[unit] = record
+                    unit, trials, device = future.result()
+                    done[unit] = trials
                     free.append(device)
         finally:
             # Whatever ends this loop early ends the other threads at their next look.
@@ -276,34 +271,37 @@ class _Ledger:
             self._stopped = True
 
 
-def _exists(folder: Path, unit: Unit) -> bool:
-    return (folder / "parts" / unit.file).exists()
-
-
-def _bytes(record: Record) -> bytes:
+def _bytes(trials: Trials) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **{name: getattr(record, name) for name in _names()})
+    np.savez_compressed(
+        buffer, **{name: getattr(trials, name) for name in trials.columns()}
+    )
     return buffer.getvalue()
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path, competition: Competition, unit: Unit) -> Trials:
+    method = competition.methods[unit.method]
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            return Record(**{name: file[name] for name in _names()})
+            columns: dict[str, Any] = {name: file[name] for name in Trials.columns()}
+        return Trials(
+            task=competition.tasks[unit.task],
+            method=method.name,
+            steps=method.horizon(competition.budget),
+            budget=competition.budget,
+            stopped=competition.stop_at_hit,
+            **columns,
+        )
     except Exception as error:
         raise ValueError(
             f"{path}: damaged ({error}); delete it, and it will be computed again."
         ) from error
 
 
-def _names() -> Iterator[str]:
-    return iter(Record.__dataclass_fields__)
-
-
-def _digest(contestant: Contestant) -> str:
+def _digest(method: Method) -> str:
     """Return what tells this optimizer from others of the same name, such as a file that
     was trained anew."""
-    leaves = jax.tree.leaves(eqx.filter(contestant.optimizer, eqx.is_array))
+    leaves = jax.tree.leaves(eqx.filter(method.optimizer, eqx.is_array))
     return _short(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))
 
 

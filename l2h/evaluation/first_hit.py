@@ -12,16 +12,16 @@ from ..optimizers import AbstractOptimizer, State, untrained
 from ..potentials import AbstractPotential, Observation
 
 
-class WatchedMemory(eqx.Module):
-    """What the watched optimizer remembers, and when it first hit."""
+class FirstHitMemory(eqx.Module):
+    """What the optimizer remembers, and when it first hit."""
 
     inner: Any
     first: Int[Array, ""]
     """Evaluations made when the best energy first reached the target; zero before."""
 
 
-class Watched(AbstractOptimizer[WatchedMemory]):
-    """Any optimizer, unchanged, with a note of its first hit.
+class FirstHit(AbstractOptimizer[FirstHitMemory]):
+    """Any optimizer, unchanged, with a note of its first hit: the harness's own.
 
     Arguments:
         optimizer: what is watched.
@@ -39,23 +39,23 @@ class Watched(AbstractOptimizer[WatchedMemory]):
         *,
         horizon: Int[Array, ""],
         key: PRNGKeyArray,
-    ) -> WatchedMemory:
+    ) -> FirstHitMemory:
         inner = self.optimizer.begin(potential, observation, horizon=horizon, key=key)
-        return WatchedMemory(inner, jnp.asarray(0, jnp.int32))
+        return FirstHitMemory(inner, jnp.asarray(0, jnp.int32))
 
     def move(
         self,
         potential: AbstractPotential,
-        state: State[WatchedMemory],
+        state: State[FirstHitMemory],
         *,
         key: PRNGKeyArray,
-    ) -> tuple[Float[Array, "n d"], WatchedMemory]:
-        first = self.first_hit(state)
+    ) -> tuple[Float[Array, "n d"], FirstHitMemory]:
+        first = self.first(state)
         bare = dataclasses.replace(state, memory=state.memory.inner)
         positions, inner = self.optimizer.move(potential, bare, key=key)
-        return positions, WatchedMemory(inner, first)
+        return positions, FirstHitMemory(inner, first)
 
-    def first_hit(self, state: State[WatchedMemory]) -> Int[Array, ""]:
+    def first(self, state: State[FirstHitMemory]) -> Int[Array, ""]:
         """Return the evaluations made when the target was first reached; zero if never.
 
         Arguments:
