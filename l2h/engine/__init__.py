@@ -1,0 +1,3 @@
+"""One call from task to sorted minima."""
+
+from .result import SearchResult as SearchResult
