@@ -120,8 +120,8 @@ class SearchResult:
         if self.discovery:
             return (
                 f"WARNING: the lowest structure lies {-self.above:.6f} {self.unit} BELOW "
-                f"the lowest known energy, found {times}: a discovery or a bug; look at the "
-                "structure"
+                f"the lowest known energy, found {times}: a discovery or a bug; look at "
+                "the structure"
             )
         if self.hit:
             return f"the lowest structure is the known global minimum, found {times}"

@@ -149,14 +149,8 @@ class _Strained(AbstractSpace):
     inner: AbstractSpace
     strain: Float[Array, "3 3"]
     asked: list[bool] = eqx.field(static=True)
-
-    @property
-    def dimension(self) -> int:  # type: ignore[override]
-        return self.inner.dimension
-
-    @property
-    def invariant(self) -> bool:  # type: ignore[override]
-        return self.inner.invariant
+    dimension: int = eqx.field(static=True)
+    invariant: bool = eqx.field(static=True)
 
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         self.asked.append(True)
@@ -188,7 +182,13 @@ def _strain_slope(
     asked: list[bool] = []
 
     def strained(strain: Float[Array, "3 3"]) -> Float[Array, ""]:
-        space = _Strained(inner=potential.space, strain=strain, asked=asked)
+        space = _Strained(
+            inner=potential.space,
+            strain=strain,
+            asked=asked,
+            dimension=potential.space.dimension,
+            invariant=potential.space.invariant,
+        )
         return eqx.tree_at(lambda p: p.space, potential, space)(x)
 
     slope = jax.grad(strained)(jnp.zeros((3, 3), x.dtype))
