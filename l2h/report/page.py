@@ -91,7 +91,7 @@ def page(
         f"seed {result.seed}",
     ]
     if task.reference is not None:
-        facts.append(f"lowest known energy {number_(task.reference, 6)} {unit}")
+        facts.append(f"lowest known energy {decimals(task.reference, 6)} {unit}")
     if result.status:
         facts.append(result.status)
     values = {
@@ -127,7 +127,7 @@ def viewer_code() -> tuple[str, str] | None:
     return script.read_text(encoding="utf-8"), "\n".join(texts)
 
 
-def number_(value: float, digits: int) -> str:
+def decimals(value: float, digits: int) -> str:
     """Return a number with so many decimals and a proper minus sign."""
     return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
@@ -145,8 +145,8 @@ def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
         energy, gap = float(result.energies[k]), result.energies[k] - result.energies[0]
         cells: list[tuple[Any, str]] = [
             (k + 1, f'<button type="button" aria-label="show {k + 1}">{k + 1}</button>'),
-            (repr(energy), number_(energy, 6)),
-            (repr(float(gap)), number_(gap, 6)),
+            (repr(energy), decimals(energy, 6)),
+            (repr(float(gap)), decimals(gap, 6)),
             (int(result.hits[k]), f"{result.hits[k]:,}"),
             (int(result.first_evaluation[k]), f"{result.first_evaluation[k]:,}"),
         ]
@@ -169,9 +169,9 @@ def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
 def _viewer(result: SearchResult, interactive: bool) -> str:
     pictures = []
     for k in range(min(len(result.energies), PICTURES)):
-        label = f"structure {k + 1}, energy {number_(float(result.energies[k]), 4)}"
+        label = f"structure {k + 1}, energy {decimals(float(result.energies[k]), 4)}"
         drawn = structure.svg(result.task, result.positions[k], label)
-        caption = f"{k + 1}: {number_(float(result.energies[k]), 4)}"
+        caption = f"{k + 1}: {decimals(float(result.energies[k]), 4)}"
         pictures.append(
             f'<figure data-index="{k}">{drawn}<figcaption>{caption}</figcaption></figure>'
         )
@@ -244,7 +244,7 @@ def _arms(result: SearchResult) -> str:
         cells = [
             f"{int(arm.get('attempts', 0)):,}",
             f"{int(arm.get('evaluations', 0)):,}",
-            "–" if best is None or not np.isfinite(best) else number_(float(best), 4),
+            "–" if best is None or not np.isfinite(best) else decimals(float(best), 4),
         ]
         rows.append(
             f'<tr><th scope="row" class="text">{escape(name)}</th>'
