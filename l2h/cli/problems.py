@@ -87,8 +87,8 @@ def structure(path: str) -> "Atoms":
         atoms = read(path, index=-1)
     except Exception as error:  # parsers of many formats raise anything
         raise ValueError(
-            f"file: {path} cannot be read as a structure ({type(error).__name__}: {error}); "
-            "give a file that ASE opens, such as start.xyz."
+            f"file: {path} cannot be read as a structure ({type(error).__name__}: "
+            f"{error}); give a file that ASE opens, such as start.xyz."
         ) from error
     assert isinstance(atoms, Atoms)
     return atoms
@@ -130,7 +130,8 @@ def factory(name: str) -> Callable[[], Any]:
         raise ValueError(f"potential: {module} cannot be imported ({error}).") from error
     if not callable(made := getattr(found, attribute, None)):
         raise ValueError(
-            f"potential: {module} has nothing callable called {attribute}; give {POTENTIAL}."
+            f"potential: {module} has nothing callable called {attribute}; give "
+            f"{POTENTIAL}."
         )
     return made
 

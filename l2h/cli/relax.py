@@ -5,7 +5,7 @@ l2h relax start.xyz --weights lj38 --potential emt --out lower.extxyz
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -57,14 +57,13 @@ def main(
     atoms = structure(file)
     made = from_atoms(atoms)[0].potential if potential is None else factory(potential)()
     symbols = atoms.get_chemical_symbols() if potential is None else None
+    natural: dict[str, Any] = {}
     if isinstance(made, AbstractPotential):
         unit = made.scale
-        natural = {"length": float(unit.length), "energy": float(unit.energy)}
         # Energies of potentials are relative to separated atoms.
+        natural = {"length": float(unit.length), "energy": float(unit.energy)}
         natural["separated"] = 0.0
         made = Calculator(made, symbols)
-    else:
-        natural = {}
     atoms.calc = made
     first = atoms.get_potential_energy()
     if weights is None:

@@ -319,7 +319,7 @@ def _dataset(result: SearchResult) -> dict[str, Any]:
     names = list(task.symbols) if task.symbols else ["X"] * task.n
     frames = []
     for x in result.positions[:count]:
-        x = scale * np.pad(np.asarray(x, np.float64), ((0, 0), (0, 3 - x.shape[1])))
+        x = scale * structure.three(np.asarray(x, np.float64))
         frame: dict[str, Any] = {"size": task.n, "names": names}
         if isinstance(task.potential.space, Periodic):
             cell = scale * np.asarray(task.potential.space.cell, np.float64)

@@ -4,6 +4,7 @@ import csv
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 from ..engine import SearchResult
 from ..io import write_atomically
@@ -103,7 +104,8 @@ def _write_structures(folder: Path, result: SearchResult, groups: list[str]) -> 
     # A whole database takes the place of the old one.
     path, temporary = folder / "minima.db", folder / f".minima.{os.getpid()}.db"
     try:
-        with connect(temporary) as database:
+        database: Any = connect(temporary)
+        with database:
             for atoms in frames:
                 facts = {k: v for k, v in atoms.info.items() if k != "units" and v != ""}
                 database.write(atoms, key_value_pairs=facts)

@@ -49,7 +49,7 @@ def balls(task: Task, positions: Float[np.ndarray, "n d"]) -> Balls:
         positions: in the potential's unit of length.
     """
     x = np.asarray(positions, np.float64) / float(task.potential.scale.length)
-    x = np.pad(x, ((0, 0), (0, 3 - x.shape[1])))
+    x = three(x)
     space, corners = task.potential.space, np.zeros((0, 2, 3))
     if isinstance(space, Periodic):
         cell = np.asarray(space.cell, np.float64) / float(task.potential.scale.length)
@@ -70,6 +70,11 @@ def balls(task: Task, positions: Float[np.ndarray, "n d"]) -> Balls:
         colours=tuple(_fade(colours[k], shade[k]) for k in order),
         edges=corners[..., :2],
     )
+
+
+def three(x: np.ndarray) -> Float[np.ndarray, "n 3"]:
+    """Return positions with a third coordinate, zero where there was none."""
+    return np.concatenate([x, np.zeros((len(x), 3 - x.shape[1]))], axis=1)
 
 
 def draw(axes: "Axes", task: Task, positions: Float[np.ndarray, "n d"]) -> None:
