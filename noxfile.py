@@ -39,6 +39,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def search(session: nox.Session) -> None:
+    """Find the structures of lowest energy: `nox -s search -- Au38`."""
+    session.install("-e", ".[run,page]")
+    session.run("l2h", "search", *session.posargs)
+
+
+@nox.session
 def train(session: nox.Session) -> None:
     """Train a learned optimizer: `nox -s train -- lj13 --seed 0`."""
     session.install("-e", ".[run]")

@@ -6,4 +6,9 @@ from .container import (
     read_metadata as read_metadata,
     save as save,
 )
-from .structures import to_atoms as to_atoms, write_extxyz as write_extxyz
+from .structures import (
+    elements as elements,
+    from_atoms as from_atoms,
+    to_atoms as to_atoms,
+    write_extxyz as write_extxyz,
+)

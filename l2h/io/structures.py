@@ -3,14 +3,18 @@
 import io
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..potentials import AbstractPotential
+from ..inits import Harmonic
+from ..potentials import AbstractPotential, Gupta
 from ..spaces import AbstractSpace, Free, Periodic
+from ..tasks import Task, lennard_jones, metal, silicon
+from ..tasks.metals import sets
 from .atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -75,6 +79,105 @@ def to_atoms(
         forces=-_three(seen.gradient),
     )
     return atoms
+
+
+def from_atoms(
+    atoms: "Atoms",
+    potential: AbstractPotential | None = None,
+    *,
+    name: str | None = None,
+) -> tuple[Task, Float[np.ndarray, "n d"]]:
+    """Return ASE's Atoms as a task and positions, atoms in the order that they have.
+
+    Without a potential, the elements choose: the dummy element X is Lennard-Jones in
+    reduced units; Ag, Au, Pd, Pt and pairs of them are Gupta metals in free space; silicon
+    in a cell is Stillinger-Weber. The task's reference is the lowest known energy of the
+    composition, where one is known.
+
+    Arguments:
+        atoms: the structure; constraints and calculator are left aside.
+        potential: the energy surface, if it is another one. It must fit the structure.
+        name: by which the task is reported; its formula, or `lj13`, if not given.
+
+    Raises:
+        ValueError: if there are fewer than two atoms, positions are not finite, space is
+            periodic in some directions only, or no potential for the elements and the
+            cell is known.
+    """
+    n, positions = len(atoms), np.array(atoms.positions, np.float64)
+    if n < 2:
+        raise ValueError(f"atoms: {n} given; a structure to optimize has at least 2.")
+    if not np.all(np.isfinite(positions)):
+        raise ValueError(
+            f"atoms: atom {int(np.argwhere(~np.isfinite(positions))[0, 0])} has no finite "
+            "position; correct the file."
+        )
+    symbols = tuple(atoms.get_chemical_symbols())
+    known = None if set(symbols) == {DUMMY} else symbols
+    if potential is not None:
+        shown = name or atoms.get_chemical_formula()
+        task = Task(shown, potential, Harmonic(), n, known)
+        return task, positions[:, : potential.space.dimension]
+    periodic = list(atoms.pbc)
+    if any(periodic) and not all(periodic):
+        raise ValueError(
+            f"atoms: periodic along {sum(periodic)} of three directions only; the "
+            "potentials that come along know free clusters and crystals. "
+            "Give a potential of your own."
+        )
+    task = _task(symbols, np.asarray(atoms.cell), all(periodic))
+    return task if name is None else replace(task, name=name), positions
+
+
+def _task(symbols: tuple[str, ...], cell: np.ndarray, periodic: bool) -> Task:
+    """Return the task of these elements, in this order, with the potential known."""
+    elements = sorted(set(symbols))
+    if periodic:
+        if elements == ["Si"]:
+            return silicon(cell, len(symbols))
+        raise ValueError(
+            f"atoms: {'-'.join(elements)} in a periodic cell, for which no potential comes "
+            "along; free clusters have pbc = False. Or give a potential of your own."
+        )
+    if elements == [DUMMY]:
+        return lennard_jones(len(symbols))
+    kinds = {frozenset(kind.split("-")): kind for kind in sets()}
+    kind = kinds.get(frozenset(elements))
+    if kind is None:
+        raise ValueError(
+            f"atoms: no potential comes along for free clusters of {'-'.join(elements)}; "
+            f"known are {', '.join(sets())}, and X for Lennard-Jones in reduced units. "
+            "Give a potential of your own, such as any calculator of ASE."
+        )
+    metals = kind.split("-")
+    ordered = metal({m: symbols.count(m) for m in metals})
+    # The tables know species by index, in any order of atoms: none has to be renumbered.
+    species = np.array([metals.index(symbol) for symbol in symbols])
+    return replace(ordered, potential=Gupta.named(kind, species), symbols=symbols)
+
+
+def elements(potential: AbstractPotential) -> tuple[str, ...] | None:
+    """Return the element of each atom where the potential's own numbers tell.
+
+    Arguments:
+        potential: a Gupta potential with published tables, or any other.
+
+    Returns:
+        One symbol an atom; None where the potential is of no particular element.
+    """
+    if not isinstance(potential, Gupta):
+        return None
+    for kind in sets():
+        metals = kind.split("-")
+        if len(metals) == len(potential.A):
+            species = np.asarray(potential.species)
+            named = Gupta.named(kind, species)
+            if all(
+                np.allclose(getattr(named, field), getattr(potential, field), rtol=1e-6)
+                for field in ("A", "xi", "p", "q", "r0")
+            ):
+                return tuple(metals[k] for k in species)
+    return None
 
 
 def write_extxyz(

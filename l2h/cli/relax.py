@@ -1,0 +1,88 @@
+"""Relax a structure from a file.
+
+l2h relax start.xyz
+l2h relax start.xyz --weights lj38 --potential emt --out lower.extxyz
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from .problems import factory, structure
+
+
+def main(
+    file: Annotated[str, tyro.conf.Positional],
+    /,
+    *,
+    potential: str | None = None,
+    weights: str | None = None,
+    steps: int = 250,
+    fmax: float = 0.01,
+    limit: int = 2000,
+    out: Path | None = None,
+    trajectory: Path | None = None,
+) -> None:
+    """Relax a structure: to the nearest minimum, or with --weights to a lower one.
+
+    Atoms that the file fixes stay where they are. The exit code is 0 if forces are below
+    --fmax, 1 if not.
+
+    Args:
+        file: A structure that ASE reads; of several, the last.
+        potential: Other than that of the elements: emt (of ASE), or MODULE:NAME, something
+            callable that returns a calculator of ASE or a potential.
+        weights: A trained optimizer that first looks for lower energies: a bundled name, or
+            a run's best.l2h.
+        steps: Of the trained optimizer.
+        fmax: Largest force at the end, in eV/Angstrom or reduced units.
+        limit: Largest number of further steps.
+        out: Where to write; the name of the file with -relaxed by default.
+        trajectory: Where to keep the way, for ase gui.
+    """
+    import sys
+
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from ase.io import write
+    from ase.optimize import BFGS
+
+    from ..interop.ase import Calculator, LearnedOptimizer, from_atoms
+    from ..potentials import AbstractPotential
+
+    if not fmax > 0 or limit < 1:
+        raise ValueError(f"fmax, limit: {fmax}, {limit} given; both must be positive.")
+    atoms = structure(file)
+    made = from_atoms(atoms)[0].potential if potential is None else factory(potential)()
+    symbols = atoms.get_chemical_symbols() if potential is None else None
+    natural: dict[str, Any] = {}
+    if isinstance(made, AbstractPotential):
+        unit = made.scale
+        # Energies of potentials are relative to separated atoms.
+        natural = {"length": float(unit.length), "energy": float(unit.energy)}
+        natural["separated"] = 0.0
+        made = Calculator(made, symbols)
+    atoms.calc = made
+    first = atoms.get_potential_energy()
+    if weights is None:
+        optimizer = BFGS(atoms, logfile=None, trajectory=trajectory)
+    else:
+        optimizer = LearnedOptimizer(
+            atoms, weights, logfile=None, trajectory=trajectory, steps=steps, **natural
+        )
+        limit += steps
+    done = optimizer.run(fmax=fmax, steps=limit)
+    path = Path(file)
+    target = out or path.with_name(f"{path.stem}-relaxed.extxyz")
+    write(target, atoms)
+    print(
+        f"{atoms.get_chemical_formula()}: energy {first:.6f} at first, "
+        f"{atoms.get_potential_energy():.6f} after {optimizer.nsteps:,} steps"
+    )
+    if not done:
+        print(f"forces are not yet below {fmax}; raise --limit")
+    print(target)
+    sys.stdout.flush()
+    sys.exit(0 if done else 1)

@@ -1,0 +1,31 @@
+"""Write the files and the page of a search again, from its search.json.
+
+l2h report runs/search-lj38-seed0
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from .problems import recalled
+
+
+def main(folder: Annotated[Path, tyro.conf.Positional], /) -> None:
+    """Write the files and the page of a search again.
+
+    Args:
+        folder: Where a search has left its search.json.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from ..engine import SearchResult
+    from ..engine.result import read
+    from ..report.search import table, write_search
+
+    content = read(folder)
+    result = SearchResult.load(folder, recalled(content))
+    paths = write_search(folder, result, content["settings"].get("command"))
+    print(f"{table(result)}\n")
+    print("\n".join(map(str, paths)))

@@ -1,0 +1,13 @@
+"""What can be searched, by name."""
+
+
+def main() -> None:
+    """List the names of tasks, and of families that training knows."""
+    from ..tasks import FAMILIES, names
+
+    print("tasks:")
+    for shown in names():
+        print(f"  {shown}")
+    print("families, for training:")
+    for name, family in FAMILIES.items():
+        print(f"  {name}: {', '.join(family.tasks)}")

@@ -1,0 +1,366 @@
+"""One HTML file that shows what a search found, without any network."""
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..engine import SearchResult
+from ..io import write_atomically
+from ..spaces import Periodic
+from . import charts, structure
+from .charts import Axis, number
+from .point_groups import TOLERANCE
+
+SHOWN = 150
+"""Minima on the page; files hold all."""
+PICTURES = 12
+BINS = 40
+# How long a natural length is in the viewer, which thinks in Angstrom.
+BOND = 2.8
+# Neighbours up to so many natural lengths are joined.
+REACH = 1.25
+VIEWER = "chemiscope"
+# Columns of the table, and what they are.
+_HEADS = {
+    "#": "place by energy",
+    "energy": "polished energy",
+    "gap": "energy above the lowest",
+    "found": "how often it was found",
+    "first": "evaluations made when it was found first",
+    "group": "point group",
+}
+
+
+def write_page(
+    path: str | os.PathLike[str],
+    result: SearchResult,
+    *,
+    command: str | None = None,
+    point_groups: Sequence[str] = (),
+    viewer: bool | None = None,
+) -> Path:
+    """Write the page of a search; the same search gives the same bytes.
+
+    Arguments:
+        path: where; an existing file is replaced, atomically.
+        result: what is shown.
+        command: that repeats the search, if there is one.
+        point_groups: of the minima, if they are known.
+        viewer: whether structures may be turned; by default, if chemiscope is installed,
+            whose JavaScript then becomes part of the file. Pictures take its place.
+
+    Raises:
+        ValueError: if the viewer is asked for and chemiscope is not installed, or
+            structures have neither two nor three coordinates.
+        OSError: if the file cannot be written.
+    """
+    path = Path(path)
+    write_atomically(path, page(result, command, point_groups, viewer))
+    return path
+
+
+def page(
+    result: SearchResult,
+    command: str | None = None,
+    point_groups: Sequence[str] = (),
+    viewer: bool | None = None,
+) -> str:
+    """Return the text of `write_page`."""
+    code = None if viewer is False else viewer_code()
+    if viewer and code is None:
+        raise ValueError(f"viewer: {VIEWER} is not installed; pip install 'l2h[page]'.")
+    task, unit = result.task, "eV" if result.unit == "eV" else "ε"
+    if point_groups and len(point_groups) != len(result.energies):
+        raise ValueError(
+            f"point_groups: {len(point_groups)} for {len(result.energies)} minima."
+        )
+    facts = [
+        f"{task.n} atoms",
+        f"{len(result.energies):,} different minima",
+        f"{result.evaluations:,} evaluations of energy and gradient",
+        f"seed {result.seed}",
+    ]
+    if task.reference is not None:
+        facts.append(f"lowest known energy {decimals(task.reference, 6)} {unit}")
+    if result.status:
+        facts.append(result.status)
+    values = {
+        "title": escape(f"Structures of {task.name}"),
+        "style": _template("page.css"),
+        "verdict": escape(_sentence(result.verdict)),
+        "facts": escape("; ".join(facts) + "."),
+        "viewer": _viewer(result, code is not None),
+        "table": _table(result, point_groups, unit),
+        "progress": _progress(result, unit),
+        "histogram": _histogram(result, unit),
+        "arms": _arms(result),
+        "command": f"<pre><code>{escape(command)}</code></pre>" if command else "",
+        "settings": _settings(result, code is not None),
+        "footer": escape(_footer(code is not None)),
+        "scripts": _scripts(result, code),
+    }
+    return Template(_template("page.html")).substitute(values)
+
+
+def viewer_code() -> tuple[str, str] | None:
+    """Return JavaScript and licence of the viewer; None if it is not installed."""
+    # Without importing it, which would ask for the whole of Jupyter.
+    found = importlib.util.find_spec(VIEWER)
+    if found is None or not found.submodule_search_locations:
+        return None
+    base = Path(next(iter(found.submodule_search_locations)))
+    script = base / "sphinx" / "static" / "chemiscope.min.js"
+    if not script.is_file():
+        return None
+    files = importlib.metadata.files(VIEWER) or []
+    texts = [str(f.read_text()) for f in files if f.name == "LICENSE"]
+    return script.read_text(encoding="utf-8"), "\n".join(texts)
+
+
+def decimals(value: float, digits: int) -> str:
+    """Return a number with so many decimals and a proper minus sign."""
+    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
+    count = min(len(result.energies), SHOWN)
+    shown = len(_HEADS) if groups else len(_HEADS) - 1
+    head = "".join(
+        f'<th scope="col" title="{what}"><button type="button">{name}'
+        f"{f' ({unit})' if name in ('energy', 'gap') else ''}</button></th>"
+        for name, what in list(_HEADS.items())[:shown]
+    ).replace("<th ", '<th aria-sort="ascending" ', 1)
+    rows = []
+    for k in range(count):
+        energy, gap = float(result.energies[k]), result.energies[k] - result.energies[0]
+        cells: list[tuple[Any, str]] = [
+            (k + 1, f'<button type="button" aria-label="show {k + 1}">{k + 1}</button>'),
+            (repr(energy), decimals(energy, 6)),
+            (repr(float(gap)), decimals(gap, 6)),
+            (int(result.hits[k]), f"{result.hits[k]:,}"),
+            (int(result.first_evaluation[k]), f"{result.first_evaluation[k]:,}"),
+        ]
+        if groups:
+            cells.append((escape(groups[k]), escape(groups[k])))
+        texts = (f'<td data-value="{value}">{text}</td>' for value, text in cells)
+        rows.append(f'<tr data-index="{k}">{"".join(texts)}</tr>')
+    left = len(result.energies) - count
+    note = "Found: how often. First: evaluations made by then."
+    note += f" Group: point group within a relative {TOLERANCE:g}." if groups else ""
+    note += f" {left:,} higher ones are in minima.csv." if left else ""
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Table of minima">'
+        f'<table id="table"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+        f'<p class="note">{note}</p>'
+    )
+
+
+def _viewer(result: SearchResult, interactive: bool) -> str:
+    pictures = []
+    for k in range(min(len(result.energies), PICTURES)):
+        label = f"structure {k + 1}, energy {decimals(float(result.energies[k]), 4)}"
+        drawn = structure.svg(result.task, result.positions[k], label)
+        caption = f"{k + 1}: {decimals(float(result.energies[k]), 4)}"
+        pictures.append(
+            f'<figure data-index="{k}">{drawn}<figcaption>{caption}</figcaption></figure>'
+        )
+    gallery = f'<div class="gallery">{"".join(pictures)}</div>'
+    if not interactive:
+        return (
+            f'{gallery}<p class="note screen">To turn structures, install the viewer, '
+            "<code>pip install 'l2h[page]'</code>, and write this page again: "
+            "<code>l2h report DIR</code>.</p>"
+        )
+    return (
+        '<div id="viewer" role="application" aria-label="The structure; mouse or finger '
+        'turn it"></div><div id="viewer-meta" hidden></div><div id="viewer-info" hidden>'
+        '</div><div class="controls screen">'
+        '<button type="button" id="lower" aria-label="next lower structure">lower</button>'
+        '<button type="button" id="higher" aria-label="next higher structure">higher'
+        '</button><button type="button" id="play" aria-pressed="false">play</button>'
+        '<button type="button" id="turn" aria-pressed="false">turn</button></div>'
+        f'<div class="printed">{gallery}</div>'
+    )
+
+
+def _progress(result: SearchResult, unit: str) -> str:
+    points = np.asarray(result.progress, np.float64)
+    points = points[np.all(np.isfinite(points), axis=1)] if len(points) else points
+    if not len(points):
+        return '<p class="note">Nothing was found.</p>'
+    known = result.task.reference
+    low, high = float(points[:, 1].min()), float(points[:, 1].max())
+    low = min(low, known) if known is not None else low
+    room = 0.06 * (high - low) or 0.01 * abs(low) or 1.0
+    x = Axis(max(1.0, 0.8 * float(points[0, 0])), float(points[-1, 0]) * 1.05, "", log=True)
+    label = (
+        f"Lowest energy against evaluations: from {high:.4f} after {points[0, 0]:,.0f} to "
+        f"{points[-1, 1]:.4f} after {points[-1, 0]:,.0f}."
+    )
+    x = Axis(x.low, x.high, "evaluations of energy and gradient", log=True)
+    y = Axis(low - room, high + room, f"energy ({unit})")
+    note = "" if known is None else '<p class="note">Dashed: the lowest known energy.</p>'
+    return charts.steps(points, x, y, known, label) + note
+
+
+def _histogram(result: SearchResult, unit: str) -> str:
+    gaps = np.asarray(result.energies - result.energies[:1], np.float64)
+    if not len(gaps):
+        return '<p class="note">Nothing was found.</p>'
+    width = max(float(gaps.max()), 1e-3 * abs(float(result.energies[0])), 1e-9) / BINS
+    edges = width * (np.arange(BINS + 2) - 0.5)
+    heights, _ = np.histogram(gaps, edges, weights=result.hits)
+    x = Axis(float(edges[0]), float(edges[-1]), f"energy above the lowest ({unit})")
+    y = Axis(0.0, 1.05 * float(heights.max()), "times found")
+    label = (
+        f"How often energies were found: the lowest {result.hits[0]:,} times of "
+        f"{int(np.sum(result.hits)):,}; the highest lies {gaps.max():.4f} {unit} above it."
+    )
+    return charts.columns(edges, np.asarray(heights, np.float64), x, y, label)
+
+
+def _arms(result: SearchResult) -> str:
+    if not result.arms:
+        return ""
+    names = [str(arm.get("name", "")) for arm in result.arms]
+    hits = [float(arm.get("hits", 0)) for arm in result.arms]
+    label = "; ".join(f"{n}: {h:,.0f}" for n, h in zip(names, hits, strict=True))
+    chart = charts.bars(names, hits, "times the lowest structure was found", label)
+    heads = ("arm", "attempts", "evaluations", "best")
+    rows = []
+    for arm, name in zip(result.arms, names, strict=True):
+        best = arm.get("best")
+        cells = [
+            f"{int(arm.get('attempts', 0)):,}",
+            f"{int(arm.get('evaluations', 0)):,}",
+            "–" if best is None or not np.isfinite(best) else decimals(float(best), 4),
+        ]
+        rows.append(
+            f'<tr><th scope="row" class="text">{escape(name)}</th>'
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "</tr>"
+        )
+    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+    return (
+        f"<figure><figcaption>What each way to search found</figcaption>{chart}"
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>'
+        f"{''.join(rows)}</tbody></table></div></figure>"
+    )
+
+
+def _settings(result: SearchResult, interactive: bool) -> str:
+    rows: dict[str, Any] = {"seed": result.seed}
+    rows |= {f"evaluations, {kind}": f"{n:,}" for kind, n in result.counts.items()}
+    rows |= {str(key): value for key, value in result.settings.items()}
+    packages = ("l2h", "jax", "jaxlib", "equinox", *([VIEWER] if interactive else []))
+    rows |= {f"version of {name}": _version(name) for name in packages}
+    parts = (
+        f"<dt>{escape(str(key))}</dt><dd>{escape(_shown(value))}</dd>"
+        for key, value in rows.items()
+    )
+    return f"<dl>{''.join(parts)}</dl>"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} = {_shown(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_shown, value))
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return jax.__version__ if name == "jax" else "not installed as a package"
+
+
+def _footer(interactive: bool) -> str:
+    text = "Written by l2h. Energies are polished in double precision."
+    if interactive:
+        text += " Viewer: chemiscope (doi:10.21105/joss.02117), BSD-3-Clause."
+    return text
+
+
+def _scripts(result: SearchResult, code: tuple[str, str] | None) -> str:
+    own = f"<script>\n{_template('page.js')}</script>"
+    if code is None:
+        return own
+    script, licence = code
+    # What would end the element early, or hide its end, only occurs within strings and
+    # regular expressions, where a backslash changes nothing.
+    for end in ("/script", "!--"):
+        script = script.replace(f"<{end}", f"<\\{end}")
+    notice = licence.replace("*/", "* /")
+    data = json.dumps(_dataset(result), separators=(",", ":")).replace("<", "\\u003c")
+    return (
+        f"<script>/*\n{VIEWER}\n{notice}\n*/\n{script}</script>\n"
+        f'<script type="application/json" id="dataset">{data}</script>\n{own}'
+    )
+
+
+def _dataset(result: SearchResult) -> dict[str, Any]:
+    """Return the minima as chemiscope reads them."""
+    task, count = result.task, min(len(result.energies), SHOWN)
+    length = float(task.potential.scale.length)
+    scale = BOND / length if task.symbols is None else 1.0
+    names = list(task.symbols) if task.symbols else ["X"] * task.n
+    frames = []
+    for x in result.positions[:count]:
+        x = scale * structure.three(np.asarray(x, np.float64))
+        frame: dict[str, Any] = {"size": task.n, "names": names}
+        if isinstance(task.potential.space, Periodic):
+            cell = scale * np.asarray(task.potential.space.cell, np.float64)
+            x = np.mod(x @ np.linalg.inv(cell) + 1e-9, 1.0) @ cell
+            frame["cell"] = [round(float(c), 5) for c in cell.ravel()]
+        else:
+            x = x - x.mean(0)
+        near = np.linalg.norm(x[:, None] - x, axis=-1) < REACH * scale * length
+        first, second = np.nonzero(np.triu(near, 1))
+        frame["bonds"] = [[int(a), int(b), 1] for a, b in zip(first, second, strict=True)]
+        for axis, column in zip("xyz", x.T, strict=True):
+            frame[axis] = [round(float(c), 4) for c in column]
+        frames.append(frame)
+    gaps = result.energies[:count] - result.energies[:1]
+    return {
+        "meta": {"name": task.name},
+        "structures": frames,
+        "properties": {
+            "energy above the lowest": {
+                "target": "structure",
+                "values": [round(float(gap), 6) for gap in gaps],
+                "units": result.unit,
+            }
+        },
+        "settings": {
+            "target": "structure",
+            "structure": [
+                {
+                    "spaceFilling": False,
+                    "bonds": True,
+                    "unitCell": isinstance(task.potential.space, Periodic),
+                    "keepOrientation": True,
+                }
+            ],
+        },
+    }
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + "."
+
+
+def _template(name: str) -> str:
+    return resources.files("l2h.report").joinpath("templates", name).read_text("utf-8")

@@ -1,0 +1,65 @@
+"""Results of searches with real minima, at the price of a few quenches."""
+
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from l2h import tasks
+from l2h.engine import SearchResult
+from l2h.evaluation import distinct
+from l2h.optimizers import quench
+
+
+def quenched(name: str | Any, starts: int = 32, seed: int = 0) -> SearchResult:
+    """Return what quenches from random starts find."""
+    return (
+        _of_name(name, starts, seed) if isinstance(name, str) else _of(name, starts, seed)
+    )
+
+
+@cache
+def _of_name(name: str, starts: int, seed: int) -> SearchResult:
+    return _of(tasks.get(name), starts, seed)
+
+
+def _of(task: Any, starts: int, seed: int) -> SearchResult:
+    def one(key: Any) -> Any:
+        x = task.init(key, task.potential, task.n, jnp.float64)
+        return quench(task.potential, x, tolerance=1e-8)
+
+    with jax.numpy_dtype_promotion("standard"):
+        found = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(seed), starts))
+    energies, positions = np.asarray(found.energy), np.asarray(found.positions)
+    cost = np.cumsum(np.asarray(found.evaluations))
+    rows = distinct(task, energies, positions)
+    window = 1e-5 * float(task.potential.scale.energy)
+    same = np.abs(energies[:, None] - energies[rows]) < window
+    best = np.minimum.accumulate(energies)
+    better = np.flatnonzero(np.diff(best, prepend=np.inf))
+    progress = [[cost[k], best[k]] for k in better] + [[cost[-1], best[-1]]]
+    hits = int(np.sum(same[:, 0]))
+    return SearchResult(
+        task=task,
+        energies=energies[rows],
+        positions=positions[rows],
+        hits=same.sum(0),
+        first_evaluation=cost[np.argmax(same, axis=0)],
+        evaluations=int(cost[-1]),
+        counts={"full": int(cost[-1]), "polishing": 0, "site probes": 0},
+        arms=[
+            {
+                "name": "random starts",
+                "attempts": starts,
+                "evaluations": int(cost[-1]),
+                "hits": hits,
+                "best": float(best[-1]),
+            }
+        ],
+        progress=np.array(progress, np.float64),
+        status="all starts are done",
+        seed=seed,
+        settings={"starts": starts},
+    )
