@@ -2,12 +2,12 @@
 
 import jax
 
-from . import forces, learned_step, silicon
+from . import forces, silicon, steps
 
 if __name__ == "__main__":
     print(f"jax {jax.__version__}, {jax.device_count()} device(s)")
     forces.main()
     print()
-    learned_step.main()
+    steps.main()
     print()
     silicon.main()

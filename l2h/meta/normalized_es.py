@@ -55,9 +55,9 @@ class NormalizedES(AbstractAntithetic):
         kept = below_centre(losses)[0] if self.centre else losses
         differences = jnp.mean(halves(kept, self.pairs), axis=2)
         # Relative to the largest, or squares of huge losses would overflow.
-        largest = jnp.max(jnp.abs(differences), axis=0)
+        largest = jnp.max(jnp.abs(differences), axis=0, keepdims=True)
         relative = differences / jnp.where(largest > 0, largest, 1)
-        spread = jnp.sqrt(jnp.mean(relative**2, axis=0))
+        spread = jnp.sqrt(jnp.mean(relative**2, axis=0, keepdims=True))
         ratio = relative / jnp.where(spread > 0, spread, 1)
         clipped = jnp.mean((jnp.abs(ratio) > clip).astype(losses.dtype))
         return jnp.mean(jnp.clip(ratio, -clip, clip), axis=1), clipped

@@ -189,7 +189,8 @@ def _resurface(
     offsets = potential.space.offsets(minimum.positions)
     bound = shares <= loose * jnp.min(shares)
     weights = bound.astype(offsets.dtype)[:, None]
-    middle = jnp.sum(weights * offsets, axis=0) / jnp.maximum(jnp.sum(weights), 1)
+    middle = jnp.sum(weights * offsets, axis=0, keepdims=True)
+    middle = middle / jnp.maximum(jnp.sum(weights), 1)
     radius = jnp.sqrt(jnp.max(weights[:, 0] * jnp.sum((offsets - middle) ** 2, axis=1)))
     unit = direction / jnp.sqrt(jnp.sum(direction**2))
     # Nothing is loose where nothing is bound, nor where there is no centroid.
@@ -197,5 +198,5 @@ def _resurface(
     atoms = jnp.arange(len(shares))
     equals = jnp.where(shares == jnp.max(shares), atoms, len(shares))
     chosen = (atoms == jnp.min(equals)) & ~bound & (jnp.min(shares) < 0) & (radius > 0)
-    surface = minimum.positions - offsets + middle + radius * unit
+    surface = minimum.positions - offsets + middle + radius * unit[None]
     return jnp.where(chosen[:, None], surface, moved)

@@ -73,7 +73,7 @@ class Pairs(eqx.Module):
             return jnp.stack(vectors), self.sum(weights)
         x = self.centred.T
         product = _product(jnp.concatenate([x, jnp.ones_like(x[:1])]), weights)
-        return product[-1] * x - product[:-1], product[-1]
+        return product[-1:] * x - product[:-1], product[-1]
 
 
 def _product(

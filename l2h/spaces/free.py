@@ -41,7 +41,7 @@ class Free(AbstractSpace):
         rows = jax.lax.optimization_barrier(pad_atoms(x.T))
         differences = tuple((c[None, :] - c[:n, None])[None] for c in rows)
         squared = sum(d * d for d in differences)
-        barrier = np.where(mask, 0, np.inf).astype(x.dtype)
+        barrier = np.where(mask, 0, np.inf).astype(x.dtype)[None]
         return Pairs(
             differences, jnp.asarray(squared + barrier), jnp.asarray(mask[None]), x
         )

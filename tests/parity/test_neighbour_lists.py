@@ -10,7 +10,7 @@ import pytest
 
 from l2h import rollout
 from l2h.interop.jax_md import listed, relax
-from l2h.optimizers import Adam
+from l2h.optimizers import LBFGS, Adam, Status, UntilConverged
 from l2h.potentials import StillingerWeber
 
 with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
@@ -105,6 +105,20 @@ def test_relaxation_is_that_of_the_dense_potential():
     np.testing.assert_allclose(ours.best_energy, expected.best_energy, rtol=1e-9)
     np.testing.assert_allclose(ours.best_positions, expected.best_positions, atol=1e-6)
     assert not bool(sparse.fresh(ours.best_positions))
+
+
+def test_relaxation_ends_where_it_converges():
+    x, dense = crystal(2, noise=0.1)
+    watch = UntilConverged(jnp.asarray(1e-3), jnp.asarray(100))
+    sparse = listed(dense, x, skin=0.2)
+    ours = relax(LBFGS(history=3), sparse, x, 200, key=KEY, watch=watch)
+    expected = rollout(LBFGS(history=3), dense, x, 200, key=KEY, watch=watch)
+    assert "tolerance" in Status[ours.status]
+    assert int(ours.state.evaluations) == int(expected.state.evaluations) < 100
+    np.testing.assert_allclose(ours.best_energy, expected.best_energy, rtol=1e-10)
+    assert not bool(sparse.fresh(ours.state.observation.positions))
+    cut = relax(LBFGS(history=3), sparse, x, 2, key=KEY, watch=watch)
+    assert "granted" in Status[cut.status] and int(cut.state.evaluations) == 3
 
 
 def test_skins_widen_for_long_steps():

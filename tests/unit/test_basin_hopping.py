@@ -281,7 +281,7 @@ def test_compression_acts_first_and_as_declared():
     @jax.jit
     @jax.value_and_grad
     def energy(x):
-        return LJ(x) + mu * jnp.sum((x - jnp.mean(x, axis=0)) ** 2)
+        return LJ(x) + mu * jnp.sum((x - jnp.mean(x, axis=0, keepdims=True)) ** 2)
 
     x, felt = states.observation.positions, states.memory.quench.observation
     # What the last move felt belongs to the observation before it.

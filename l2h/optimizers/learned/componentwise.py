@@ -50,13 +50,15 @@ class Componentwise(AbstractFeatures[ComponentMemory]):
         unit = cast(potential.scale, dtype)
         gradient = jnp.clip(seen.gradient * (unit.length / unit.energy), -100, 100)
         decays = jnp.asarray(DECAYS, dtype)[:, None, None]
-        momenta = decays * memory.momenta + (1 - decays) * gradient
+        momenta = decays * memory.momenta + (1 - decays) * gradient[None]
         squares = SQUARE_DECAY * memory.squares + (1 - SQUARE_DECAY) * gradient**2
         age = (state.steps + 1).astype(dtype)
         typical = jnp.sqrt(squares / (1 - SQUARE_DECAY**age) + 1e-12)
         stacked = jnp.concatenate([gradient[None], momenta])
         rows = gradient.size
-        own = jnp.concatenate([jnp.arcsinh(stacked), jnp.clip(stacked / typical, -5, 5)])
+        own = jnp.concatenate(
+            [jnp.arcsinh(stacked), jnp.clip(stacked / typical[None], -5, 5)]
+        )
         shared = clock(state).astype(dtype)
         inputs = jnp.concatenate(
             [own.reshape(-1, rows), jnp.broadcast_to(shared[:, None], (CLOCK, rows))]

@@ -77,11 +77,11 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
 
         gradient = seen.gradient.T * (unit.length / unit.energy)
         # First by its largest component: squares of the strongest repulsion overflow.
-        largest = jnp.max(jnp.abs(gradient), axis=0)
+        largest = jnp.max(jnp.abs(gradient), axis=0, keepdims=True)
         gradient = gradient * (LARGEST_GRADIENT / jnp.maximum(largest, LARGEST_GRADIENT))
         strength = jnp.sqrt(_dot(gradient, gradient) + tiny)
-        gradient = gradient * jnp.minimum(1, LARGEST_GRADIENT / strength)
-        decays = jnp.asarray(DECAYS, dtype)[:, None]
+        gradient = gradient * jnp.minimum(1, LARGEST_GRADIENT / strength)[None]
+        decays = jnp.asarray(DECAYS, dtype)[None, :, None]
         momenta = decays * state.memory + (1 - decays) * gradient[:, None]
         offsets = potential.space.offsets(x).T / unit.length
         neighbours, occupation = self._shells(potential, x)
@@ -95,9 +95,9 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
         spread = jnp.sqrt(jnp.mean(squares, axis=-1, keepdims=True))
         relative = norms / spread
         share = jnp.minimum(1, LARGEST_SHARE / relative) / spread
-        basis = vectors * share
+        basis = vectors * share[None]
 
-        directions = vectors / norms
+        directions = vectors / norms[None]
         along_gradient = _dot(directions[:, :1], directions[:, 1:])
         outwards = _dot(directions[:, 5:6], directions[:, 1:5])
         logs = jnp.log10(norms[:5])

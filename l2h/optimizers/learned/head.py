@@ -38,8 +38,8 @@ class Head(eqx.Module):
     ) -> Float[Array, "c r"]:
         """Return one displacement per row, in natural lengths."""
         p = cast(self, basis.dtype)
-        exponent = jnp.clip(p.beta * outputs[-1] + p.gamma, -10, p.ceiling)
-        combined = jnp.sum(outputs[:-1] * basis, axis=1)
+        exponent = jnp.clip(p.beta * outputs[-1:] + p.gamma, -10, p.ceiling)
+        combined = jnp.sum(outputs[None, :-1] * basis, axis=1)
         moved = p.alpha * jnp.exp(exponent) * combined
-        length = jnp.sqrt(jnp.sum(moved**2, axis=0) + 1e-24)
+        length = jnp.sqrt(jnp.sum(moved**2, axis=0, keepdims=True) + 1e-24)
         return moved * jnp.minimum(1, p.longest / length)
