@@ -55,16 +55,17 @@ def test_clusters_are_symmetric_and_have_no_close_pairs():
 
 
 def test_a_call_is_a_draw_alone_or_in_a_batch():
-    init, potential = Symmetric(("T",)), LennardJones()
+    # In a ball this large, hardly any point falls to the centre by itself.
+    init, potential = Symmetric(("T",), radius=1.5, tries=1), LennardJones()
     drawn = draws(init, potential, 19, KEYS[:16])
     call = eqx.filter_jit(init)
     for i in range(4):
         alone = call(KEYS[i], potential, 19, jnp.float64)
         np.testing.assert_allclose(alone, drawn.positions[i], atol=1e-12)
     # Orbits of T have 4, 6 or 12 atoms: an odd number has one at the centre.
-    assert float(jnp.mean(drawn.ok)) > 0.8
+    assert bool(jnp.all(drawn.ok))
     nearest = jnp.min(jnp.linalg.norm(drawn.positions, axis=2), axis=1)
-    assert float(jnp.max(jnp.where(drawn.ok, nearest, 0))) < 1e-12
+    assert float(jnp.max(nearest)) < 1e-12
 
 
 def test_starts_have_the_precision_asked_for():

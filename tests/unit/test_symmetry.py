@@ -8,8 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist, pdist
+from strategies import rotation
 
-from l2h.symmetry import Groups, group, names, symmetric_fill
+from l2h.symmetry import (
+    Groups,
+    group,
+    names,
+    point_group,
+    symmetric_fill,
+    symmetry_operations,
+)
 
 AXES = range(2, 7)
 ORDERS = (
@@ -150,3 +158,60 @@ def test_a_fill_that_cannot_succeed_says_so_and_ends():
     # No orbit of Ih has 2 atoms.
     filled = fill(jax.random.key(0), jnp.asarray(6), 2, 2)
     assert not bool(filled.ok) and int(filled.count) <= 1
+
+
+# Finding the symmetry of a structure
+
+
+def general(name):
+    """Return orbits of general points, which have no symmetry but the group's."""
+    rng = np.random.default_rng(4)
+    seeds = np.array([[1.0, 0.4, 0.7], [1.3, -0.9, 2.1], [-0.3, 2.0, 2.9], [3.0, 1.4, 1.1]])
+    seeds = (seeds + 0.1 * rng.normal(size=seeds.shape))[: 2 if ORDERS[name] > 20 else 4]
+    return np.einsum("gij,sj->sgi", group(name), seeds).reshape(-1, 3)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_group_of_a_structure_is_found(name):
+    x = general(name)
+    moved = x @ rotation(5).T + 3.0
+    noise = 0.003 * pdist(x).min() * np.random.default_rng(6).uniform(-1, 1, x.shape)
+    assert point_group(moved + noise) == name
+    table = symmetry_operations(moved)
+    assert len(table) == len(group(name))
+    assert distance_to_set(moved - moved.mean(axis=0), table) < 1e-9
+
+
+PAIR = np.array([[0, 0, 0], [0, 0, 1.0]])
+
+
+def ring(n):
+    turns = 2 * np.pi * np.arange(n) / n
+    return np.stack([np.cos(turns), np.sin(turns), 0 * turns], axis=1)
+
+
+def test_groups_of_known_structures():
+    assert point_group(PAIR) == "D*h"
+    assert point_group(PAIR, species=[0, 1]) == "C*v"
+    assert point_group(ring(3)) == "D3h"
+    assert point_group(ring(6)) == "D6h"
+    assert point_group(ring(6), species=[0, 1] * 3) == "D3h"
+    assert point_group(ring(6), species=[0, 0, 0, 1, 1, 1]) == "C2v"
+    assert point_group(np.eye(3)) == "D3h"
+    octahedron = np.concatenate([np.eye(3), -np.eye(3)])
+    assert point_group(octahedron) == "Oh"
+    assert point_group(octahedron[:5]) == "C4v"
+    axis = 1.0 * np.array([[0, 0, 1], [0, 0, 0], [0, 0, -1]])
+    assert (
+        point_group(np.concatenate([0.8 * ring(5), axis[:1] * 0.6, -axis[:1] * 0.6]))
+        == "D5h"
+    )
+    twisted = np.concatenate([ring(5) + [0, 0, 0.4], -ring(5) - [0, 0, 0.4], 1.2 * axis])
+    assert point_group(twisted) == "D5d"
+
+
+def test_lines_and_atoms_have_no_table():
+    with pytest.raises(ValueError, match="^positions: all atoms lie on one line"):
+        symmetry_operations(PAIR)
+    with pytest.raises(ValueError, match="^positions: 1 atoms given"):
+        point_group(PAIR[:1])
