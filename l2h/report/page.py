@@ -28,7 +28,7 @@ PICTURES = 12
 BINS = 40
 # How long a natural length is in the viewer, which thinks in Angstrom.
 BOND = 2.8
-# Radius of its balls; what it sees, in degrees, less a margin; where it stands at zoom zero.
+# Radius of its balls; degrees that it sees, less a margin; where it stands at zoom zero.
 BALL, FIELD, CAMERA = 0.5, 35.0, 150.0
 # Neighbours up to so many natural lengths are joined.
 REACH = 1.25
