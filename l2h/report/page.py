@@ -3,6 +3,7 @@
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -27,9 +28,13 @@ PICTURES = 12
 BINS = 40
 # How long a natural length is in the viewer, which thinks in Angstrom.
 BOND = 2.8
+# Radius of its balls; degrees that it sees, less a margin; where it stands at zoom zero.
+BALL, FIELD, CAMERA = 0.5, 35.0, 150.0
 # Neighbours up to so many natural lengths are joined.
 REACH = 1.25
 VIEWER = "chemiscope"
+# How the command line brings a task back; what is shown elsewhere.
+_NOT_SHOWN = ("problem", "command", "task")
 # Columns of the table, and what they are.
 _HEADS = {
     "#": "place by energy",
@@ -261,8 +266,8 @@ def _arms(result: SearchResult) -> str:
 
 def _settings(result: SearchResult, interactive: bool) -> str:
     rows: dict[str, Any] = {"seed": result.seed}
-    rows |= {f"evaluations, {kind}": f"{n:,}" for kind, n in result.counts.items()}
-    rows |= {str(key): value for key, value in result.settings.items()}
+    rows |= {f"number of {kind}": f"{n:,}" for kind, n in result.counts.items()}
+    rows |= {str(k): v for k, v in result.settings.items() if k not in _NOT_SHOWN}
     packages = ("l2h", "jax", "jaxlib", "equinox", *([VIEWER] if interactive else []))
     rows |= {f"version of {name}": _version(name) for name in packages}
     parts = (
@@ -317,7 +322,7 @@ def _dataset(result: SearchResult) -> dict[str, Any]:
     length = float(task.potential.scale.length)
     scale = BOND / length if task.symbols is None else 1.0
     names = list(task.symbols) if task.symbols else ["X"] * task.n
-    frames = []
+    frames, reach = [], 0.0
     for x in result.positions[:count]:
         x = scale * structure.three(np.asarray(x, np.float64))
         frame: dict[str, Any] = {"size": task.n, "names": names}
@@ -327,6 +332,8 @@ def _dataset(result: SearchResult) -> dict[str, Any]:
             frame["cell"] = [round(float(c), 5) for c in cell.ravel()]
         else:
             x = x - x.mean(0)
+            x = x @ structure.widest(x)
+        reach = max(reach, float(np.max(np.linalg.norm(x - x.mean(0), axis=1))))
         near = np.linalg.norm(x[:, None] - x, axis=-1) < REACH * scale * length
         first, second = np.nonzero(np.triu(near, 1))
         frame["bonds"] = [[int(a), int(b), 1] for a, b in zip(first, second, strict=True)]
@@ -352,9 +359,21 @@ def _dataset(result: SearchResult) -> dict[str, Any]:
                     "bonds": True,
                     "unitCell": isinstance(task.potential.space, Periodic),
                     "keepOrientation": True,
+                    "camera": _camera(reach + BALL),
                 }
             ],
         },
+    }
+
+
+def _camera(radius: float) -> dict[str, Any]:
+    """Return from where a sphere is seen as a whole: chemiscope begins too near."""
+    distance = radius / math.tan(math.radians(FIELD / 2))
+    return {
+        "center": {"x": 0, "y": 0, "z": 0},
+        "eye": {"x": 0, "y": 0, "z": 1},
+        "up": {"x": 0, "y": 1, "z": 0},
+        "zoom": round(CAMERA - distance, 2),
     }
 
 

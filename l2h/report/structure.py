@@ -57,7 +57,7 @@ def balls(task: Task, positions: Float[np.ndarray, "n d"]) -> Balls:
         middle, turn = cell.sum(0) / 2, np.eye(3)
         corners = _edges(cell) - middle
     else:
-        middle, turn = x.mean(0), _widest(x - x.mean(0))
+        middle, turn = x.mean(0), widest(x - x.mean(0))
     turn = turn @ _tilt()
     x, corners = (x - middle) @ turn, corners @ turn
     order = np.argsort(x[:, 2], kind="stable")
@@ -130,8 +130,12 @@ def svg(task: Task, positions: Float[np.ndarray, "n d"], label: str) -> str:
     )
 
 
-def _widest(x: np.ndarray) -> np.ndarray:
-    """Return the rotation after which the third axis is the shortest."""
+def widest(x: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "3 3"]:
+    """Return the rotation after which the third axis is the shortest.
+
+    Arguments:
+        x: centred positions.
+    """
     _, axes = np.linalg.eigh(x.T @ x)
     turn = axes[:, ::-1]
     # Signs are free: largest component positive, and no reflection.
