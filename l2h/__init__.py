@@ -1,5 +1,10 @@
 """Learned optimizers for the lowest-energy structure of a set of atoms."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
 from . import (
     inits as inits,
     meta as meta,
@@ -9,3 +14,25 @@ from . import (
     tasks as tasks,
 )
 from .rollout import Rollout as Rollout, advance as advance, rollout as rollout
+
+if TYPE_CHECKING:
+    from . import (
+        evaluation as evaluation,
+        io as io,
+        testing as testing,
+        training as training,
+        weights as weights,
+    )
+
+# Imported when first asked for: searching for a structure needs none of them.
+_LATER = ("evaluation", "io", "testing", "training", "weights")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -41,6 +41,29 @@ def concrete(value: Any) -> np.ndarray | None:
     return None
 
 
+def require_instance(**arguments: tuple[Any, type]) -> None:
+    """Raise ValueError if an argument is not an instance of its class.
+
+    Arguments:
+        arguments: by name, each a value and the class that it should have.
+
+    Raises:
+        ValueError: naming the argument, what was given and the remedy.
+    """
+    for name, (value, kind) in arguments.items():
+        if isinstance(value, kind):
+            continue
+        if isinstance(value, type):
+            given = f"the class {value.__name__}"
+            remedy = f"an instance of it, {value.__name__}(...)"
+        elif isinstance(held := getattr(value, name, None), kind):
+            given = f"a {type(value).__name__}"
+            remedy = f"its {name}, a {type(held).__name__}"
+        else:
+            given, remedy = f"a {type(value).__name__}", f"an instance of {kind.__name__}"
+        raise ValueError(f"{name}: {given} given; give {remedy}.")
+
+
 def require_positive(**values: Any) -> None:
     """Raise ValueError if a concrete value is not positive and finite.
 

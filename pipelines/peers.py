@@ -26,7 +26,7 @@ import jax
 import numpy as np
 import tyro
 
-from pipelines.launch import command
+from l2h.cli.launch import command
 
 # Basin hopping after Wales and Doye, in natural lengths and energies.
 TEMPERATURE, STEP = 0.8, 0.36

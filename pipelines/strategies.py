@@ -17,12 +17,12 @@ import jax
 import numpy as np
 import tyro
 
-from pipelines.launch import command
+from l2h.cli.launch import command
 
 # About 80 rollouts per update, as in the appendix, and the same for all strategies.
 SHARED: dict[str, Any] = {
     "pairs": 20,
-    "copies": 2,
+    "starts_per_task": 2,
     # As in the paper: it is exploded rollouts that tell the strategies apart.
     "bounded": False,
     "validate_every": 30,
@@ -35,7 +35,7 @@ OWN: dict[str, dict[str, Any]] = {
     "esmc": {"sigma": 0.1},
     "ga": {
         "sigma": 0.05,
-        "sigma_decay": 0.1,
+        "final_sigma": 0.005,
         "parents": 8,
         "elites": 2,
         "average": 0.98,
@@ -180,7 +180,7 @@ def _examine(config: Any, folder: Any, starts: int) -> dict[str, Any]:
     if not path.exists():
         (task,), key = config.problems(), Domain.TEST.key(config.seed)
         held_out = draw_starts(task, starts, key, config.dtype)
-        first = config.meta_strategy().init(config.optimizer(), config.seed)
+        first = config.meta_strategy().init(config.untrained(), config.seed)
         train_state = folder.load_checkpoint(TrainState.begin(first))
         contestants = {
             "success": train_state.candidate,

@@ -6,4 +6,5 @@ from .container import (
     read_metadata as read_metadata,
     save as save,
 )
+from .locking import lock as lock
 from .structures import to_atoms as to_atoms, write_extxyz as write_extxyz

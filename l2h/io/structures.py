@@ -1,5 +1,6 @@
 """Structures for other programs, through ASE."""
 
+import importlib.util
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,9 @@ def to_atoms(
     Raises:
         ValueError: if positions are not finite, have neither two nor three coordinates,
             or do not match `symbols`; or if the space is neither free nor periodic.
+        ImportError: without ase.
     """
+    _require_ase()
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
 
@@ -102,7 +105,9 @@ def write_extxyz(
     Raises:
         ValueError: as in `to_atoms`; or if `energies` are not as many as structures.
         OSError: if the file cannot be written.
+        ImportError: without ase.
     """
+    _require_ase()
     from ase.io import write
 
     if energies is not None and len(energies) != len(positions):
@@ -122,6 +127,14 @@ def write_extxyz(
     text = io.StringIO()
     write(text, frames, format="extxyz")
     write_atomically(path, text.getvalue())
+
+
+def _require_ase() -> None:
+    if importlib.util.find_spec("ase") is None:
+        raise ImportError(
+            "ase: structures for other programs need it, and it is not installed; "
+            "python -m pip install 'l2h[run]' brings it along."
+        )
 
 
 def _cell(

@@ -22,3 +22,4 @@ from .quench import (
     gradient_rms as gradient_rms,
     quench as quench,
 )
+from .registry import OPTIMIZERS as OPTIMIZERS, register as register

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import jax
@@ -72,18 +73,27 @@ def train(
             results.
 
     Raises:
-        ValueError: for a damaged checkpoint, no time, more devices than exist or more
-            processes than chunks.
+        ValueError: for a damaged folder or one that another process writes to, no time,
+            more devices than exist or more processes than chunks.
     """
     trainer = check(config, minutes, devices)
+    alone = folder.writing(config) if processes.index() == 0 else nullcontext()
+    with alone:
+        yield from _updates(config, folder, trainer, minutes)
+
+
+def _updates(
+    config: TrainingConfig, folder: RunFolder, trainer: Trainer, minutes: float | None
+) -> Iterator[Row]:
+    """Make the updates of `train`."""
     writes = processes.index() == 0
-    first = folder.first_optimizer(config) if writes else config.optimizer()
+    first = folder.first_optimizer(config) if writes else config.untrained()
     train_state = TrainState.begin(trainer.strategy.init(first, config.seed))
     evaluations = 0
     if writes:
         train_state = folder.load_checkpoint(train_state)
-        folder.rewind(int(train_state.meta.update))
-        evaluations = max((row["evaluations"] for row in folder.rows()), default=0)
+        rows = folder.rewind(int(train_state.meta.update))
+        evaluations = rows[-1]["evaluations"] if rows else 0
     train_state = processes.from_first(train_state)
     started = time.monotonic()
 

@@ -29,7 +29,7 @@ KEY = jax.random.key(7)
 
 def learned(kind):
     """Return a learned optimizer with random output weights; with zeros tests are empty."""
-    optimizer = Learned.create(KEY, kind=kind, hidden=(8, 8))
+    optimizer = Learned.create(KEY, features=kind, hidden=(8, 8))
     shape = optimizer.network.weights[-1].shape
     weights = 0.3 * jax.random.normal(jax.random.fold_in(KEY, 1), shape, jnp.float32)
     return eqx.tree_at(lambda o: o.network.weights[-1], optimizer, weights)
@@ -291,7 +291,7 @@ def test_adam_is_optax():
 
 @pytest.mark.parametrize("kind", ["equivariant", "componentwise"])
 def test_paper_preset_begins_with_a_zero_update(kind):
-    optimizer = Learned.create(KEY, preset="paper", kind=kind)
+    optimizer = Learned.create(KEY, preset="paper", features=kind)
     state = begin(optimizer, start())
     moved, _ = optimizer.move(LennardJones(), state, key=KEY)
     np.testing.assert_array_equal(moved, state.observation.positions)

@@ -27,7 +27,7 @@ def assessments(monkeypatch):
     monkeypatch.setattr(assessment, "STARTS", 10)
     monkeypatch.setattr(assessment, "FRACTIONS", (0.5, 1.0))
     config = TrainingConfig.for_tasks(("lj5",), hidden=(4,), shortest=5, longest=60)
-    return assess(config, config.optimizer(), 1000)
+    return assess(config, config.untrained(), 1000)
 
 
 def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):

@@ -13,7 +13,7 @@ CONFIG = TrainingConfig.for_tasks(
     hidden=(4,),
     updates=7,
     pairs=4,
-    copies=2,
+    starts_per_task=2,
     # One member each: eight chunks, as many as devices.
     chunk=1,
     shortest=4,
@@ -138,7 +138,7 @@ def test_settings_round_trip(tmp_path):
         ("pairs = 'many'", "pairs"),
         ("pairs = 0", "pairs"),
         ("pairs = true", "pairs"),
-        ("tasks = 'lj13'", "tasks"),
+        ("tasks = 3", "tasks"),
         ("tasks = ['lj13', 'lj13']", "lj13"),
         ("tasks = ['gold']", "gold"),
         ("tasks = ['lj0']", "lj0"),
