@@ -3,8 +3,6 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 from . import (
     inits as inits,
     meta as meta,
@@ -13,6 +11,7 @@ from . import (
     spaces as spaces,
     tasks as tasks,
 )
+from ._version import __version__ as __version__
 from .rollout import Rollout as Rollout, advance as advance, rollout as rollout
 
 if TYPE_CHECKING:

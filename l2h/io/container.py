@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .. import __version__
+from .._version import __version__
 from .atomic import write_atomically
 
 Tree = TypeVar("Tree")

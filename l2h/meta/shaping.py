@@ -12,8 +12,10 @@ from .._leaves import as_array, cast, require_positive
 class AbstractShaping(eqx.Module):
     """Turns the losses of a population into one weight for every antithetic pair."""
 
-    centre: eqx.AbstractVar[bool]
-    """Whether the unperturbed optimizer is evaluated as well, as the last member."""
+    @property
+    @abstractmethod
+    def centre(self) -> bool:
+        """Whether the unperturbed optimizer is evaluated as well, as the last member."""
 
     @abstractmethod
     def __call__(
@@ -60,23 +62,27 @@ class Normalized(AbstractShaping):
 
     Arguments:
         clip: largest normalised difference, in root mean squares.
-        centre: whether losses above the centre's are not counted, as in `Clipped`.
+        below_centre: whether losses above the centre's are not counted, as in `Clipped`.
 
     Raises:
         ValueError: if `clip` is not positive.
     """
 
     clip: Float[Array, ""] = eqx.field(converter=as_array, default=2.0)
-    centre: bool = eqx.field(static=True, default=False)
+    below_centre: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         require_positive(clip=self.clip)
+
+    @property
+    def centre(self) -> bool:
+        return self.below_centre
 
     def __call__(
         self, losses: Float[Array, "q t c"], pairs: int
     ) -> tuple[Float[Array, " m"], Float[Array, ""]]:
         clip = cast(self.clip, losses.dtype)
-        kept = below_centre(losses)[0] if self.centre else losses
+        kept = below_centre(losses)[0] if self.below_centre else losses
         differences = jnp.mean(halves(kept, pairs), axis=2)
         # Relative to the largest, or squares of huge losses would overflow.
         largest = jnp.max(jnp.abs(differences), axis=0)

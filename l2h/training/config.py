@@ -164,8 +164,8 @@ class TrainingConfig:
         mixture(self.tasks)
         self._require_sizes()
         # Unknown names raise.
-        OPTIMIZERS[self.optimizer], FEATURES[self.features]
-        STRATEGIES[self.strategy], META_OPTIMIZERS[self.meta_optimizer]
+        _ = OPTIMIZERS[self.optimizer], FEATURES[self.features]
+        _ = STRATEGIES[self.strategy], META_OPTIMIZERS[self.meta_optimizer]
 
     def _require_sizes(self) -> None:
         for name in ("hidden", "sizes"):
