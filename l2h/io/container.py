@@ -237,8 +237,11 @@ def _is_leaf(leaf: Any) -> bool:
     shape, size = leaf.get("shape"), leaf.get("bytes")
     if type(shape) is not list or not all(type(k) is int and k >= 0 for k in shape):
         return False
+    name = leaf.get("dtype")
+    if type(name) is not str or not name.isalnum():
+        return False
     try:
-        dtype = np.dtype(str(leaf.get("dtype")))
+        dtype = np.dtype(name)
     except TypeError:
         return False
     return type(size) is int and size == math.prod(shape) * dtype.itemsize

@@ -196,13 +196,7 @@ class TrainingConfig:
         Raises:
             ValueError: for an unknown task or setting.
         """
-        if isinstance(tasks, str):
-            tasks = (tasks,)
-        if not isinstance(tasks, (list, tuple)) or not all(
-            isinstance(name, str) for name in tasks
-        ):
-            raise ValueError(f"tasks: {tasks!r} given; write a list of names, [...].")
-        names = tuple(task for name in tasks for task in members(name))
+        names = _named(tasks)
         settings = _converted(settings)
         defaults: dict[str, Any] = {}
         # The tasks themselves, which may be somebody else's, are needed for defaults only.
@@ -250,7 +244,7 @@ class TrainingConfig:
         except RecursionError as error:
             raise ValueError("brackets are nested too deeply") from error
         kept = {name: value for name, value in settings.items() if name not in without}
-        return TrainingConfig.for_tasks(kept.pop("tasks", ("lj13",)), **kept)
+        return TrainingConfig.for_tasks(_named(kept.pop("tasks", "lj13")), **kept)
 
     @staticmethod
     def choose(
@@ -443,3 +437,13 @@ def _converted(settings: dict[str, Any]) -> dict[str, Any]:
             f"{', '.join(unknown)}: unknown; known settings are {', '.join(sorted(hints))}."
         )
     return {name: converted(name, value, hints[name]) for name, value in settings.items()}
+
+
+def _named(tasks: Any) -> tuple[str, ...]:
+    """Return the names of tasks that were given as one string or as a list of them."""
+    listed = (tasks,) if isinstance(tasks, str) else tasks
+    if not isinstance(listed, (list, tuple)) or not all(
+        isinstance(name, str) for name in listed
+    ):
+        raise ValueError(f"tasks: {tasks!r} given; write a list of names, [...].")
+    return tuple(task for name in listed for task in members(name))
