@@ -3,6 +3,7 @@
 from abc import abstractmethod
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -51,9 +52,12 @@ class AbstractPotential(eqx.Module):
     def __call__(self, positions: Float[Array, "n d"]) -> Float[Array, ""]:
         """Return the energy by the textbook expression."""
 
-    @abstractmethod
     def observe(self, positions: Float[Array, "n d"]) -> Observation:
-        """Return energy, gradient and atomic energies by the closed form."""
+        """Return energy, gradient and atomic energies: by automatic differentiation, in
+        equal shares, unless there is a closed form."""
+        energy, gradient = jax.value_and_grad(self.__call__)(positions)
+        energy, n = energy.astype(positions.dtype), positions.shape[0]
+        return Observation(positions, energy, gradient, jnp.broadcast_to(energy / n, (n,)))
 
     def energy_and_gradient(
         self, positions: Float[Array, "n d"]

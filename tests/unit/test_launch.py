@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from l2h.cli.launch import answered, loaded, sentence
+from l2h.cli import launch
+from l2h.cli.launch import answered, sentence
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,12 +86,22 @@ def test_output_that_cannot_be_written(shell, code):
     assert ("disk is full" in errors) is (code == 2)
 
 
-def test_files_of_ones_own_are_run_first(tmp_path: Path):
+def test_files_of_ones_own_are_run_when_devices_are_chosen(tmp_path: Path):
     (tmp_path / "mine.py").write_text("print('registered')\n")
-    found, output, _ = run("print('times', times)", "--load", f"{tmp_path}/mine.py")
-    assert found == 0 and output.split() == ["registered", "times", "1"]
-    assert loaded(["--times", "3", f"--load={tmp_path}/mine.py"]) == ["--times", "3"]
-    assert loaded(["lj13", "--load", "json", "--seed", "1"]) == ["lj13", "--seed", "1"]
-    for missing in (["--load"], ["--load", "no.py"], ["--load", "no_such_module"]):
-        with pytest.raises(ValueError, match="--load"):
-            loaded(missing)
+    body = "from l2h.cli.launch import load_waiting\nload_waiting()\nprint(times)"
+    found, output, _ = run(body, "--load", f"{tmp_path}/mine.py", "--times", "3")
+    assert found == 0 and output.split() == ["registered", "3"]
+    found, output, errors = run("print(times)", f"--load={tmp_path}/mine.py")
+    assert found == 2 and "had no use for" in errors and "registered" not in output
+
+
+def test_what_is_loaded_is_no_argument():
+    arguments = ["lj13", "--load", "a.py", "--seed", "1", "--load=b"]
+    assert launch.parted(arguments) == (["lj13", "--seed", "1"], ["a.py", "b"])
+
+
+@pytest.mark.parametrize("missing", ["", "no.py", "no_such_module"])
+def test_files_of_ones_own_must_exist(monkeypatch, missing):
+    monkeypatch.setattr(launch, "_waiting", [missing])
+    with pytest.raises(ValueError, match=f"--load: there is no .*{missing}"):
+        launch.load_waiting()
