@@ -105,3 +105,12 @@ def test_files_of_ones_own_must_exist(monkeypatch, missing):
     monkeypatch.setattr(launch, "_waiting", [missing])
     with pytest.raises(ValueError, match=f"--load: there is no .*{missing}"):
         launch.load_waiting()
+
+
+def test_all_devices_are_used_unless_fewer_are_asked_for():
+    # Eight in tests.
+    assert launch.present(None) == 8 and launch.present(3) == 3
+    with pytest.raises(ValueError, match="devices: 100 asked for, 8 present"):
+        launch.present(100)
+    with pytest.raises(ValueError, match="devices: 0 asked for"):
+        launch.devices(0)

@@ -272,10 +272,20 @@ def test_horizons_cover_their_range_log_uniformly():
             lambda: Trainer(NormalizedES(), Objective(), (get("lj5"),), devices=999),
             "devices",
         ),
+        (lambda: Trainer(NormalizedES, Objective(), (get("lj5"),)), "strategy"),
+        (lambda: Trainer(NormalizedES(), Objective, (get("lj5"),)), "objective"),
+        (lambda: Trainer(NormalizedES(), Objective(), get("lj5")), "tasks"),
+        (lambda: Trainer(NormalizedES(), Objective(), "lj5"), "tasks"),
+        (lambda: Trainer(NormalizedES(), Objective(), ["lj5"]), "tasks"),
         (lambda: get("lj-3"), "task"),
+        (lambda: get(13), "task"),
+        (lambda: get("si1000000"), "10,000 atoms"),
+        (lambda: get("lj99999999999999999999"), "10,000 atoms"),
+        (lambda: get("rastrigin99999"), "10,000 atoms"),
         (lambda: get("lj1"), "lj1"),
     ],
 )
 def test_bad_input_is_named(build, named):
-    with pytest.raises(ValueError, match=named):
+    # The run-time type checker, on in tests, may be the first to object.
+    with pytest.raises((ValueError, TypeError), match=named):
         build()
