@@ -101,5 +101,5 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Build the handbook; a broken link fails. Arguments go to mkdocs."""
-    session.install("mkdocs-material>=9.6,<10")
+    session.install("mkdocs-material>=9.6,<10", "mkdocstrings[python]>=1.0", "ruff")
     session.run("mkdocs", "build", "--strict", *session.posargs)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from l2h.meta import draw_starts
+from l2h.domains import Domain
 from l2h.potentials import AbstractPotential
 from l2h.tasks import Task, get
 
@@ -18,7 +18,7 @@ BATCH, EVALUATIONS = 256, 20
 
 def starts(task: Task) -> jax.Array:
     """Return a batch of starts in single precision."""
-    return draw_starts(task, BATCH, jax.random.key(0), jnp.dtype("float32"))
+    return task.starts(0, Domain.TEST, range(BATCH), jnp.dtype("float32"))
 
 
 def repeated(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import jax
 
+from l2h.cli.launch import answered
+
 from . import (  # noqa: F401  (importing a group enters its checks)
     consistency,
     errata,
@@ -146,4 +148,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    answered(lambda: sys.exit(main()), "nothing is kept")

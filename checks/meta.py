@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
+from l2h.meta.antithetic import AbstractAntithetic
 from scipy.stats import norm
 
 from l2h.meta import ES, ESMC, GA, NormalizedES, ravel
-from l2h.meta.antithetic import AbstractAntithetic
 from l2h.optimizers import Adam
 
 from .base import Context, Row, check, close, large, small

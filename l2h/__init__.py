@@ -1,5 +1,8 @@
 """Learned optimizers for the lowest-energy structure of a set of atoms."""
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import (
     inits as inits,
     meta as meta,
@@ -8,4 +11,27 @@ from . import (
     spaces as spaces,
     tasks as tasks,
 )
+from ._version import __version__ as __version__
 from .rollout import Rollout as Rollout, advance as advance, rollout as rollout
+
+if TYPE_CHECKING:
+    from . import (
+        evaluation as evaluation,
+        io as io,
+        testing as testing,
+        training as training,
+        weights as weights,
+    )
+
+# Imported when first asked for: searching for a structure needs none of them.
+_LATER = ("evaluation", "io", "testing", "training", "weights")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

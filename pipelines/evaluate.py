@@ -16,7 +16,7 @@ from typing import Annotated
 import jax
 import tyro
 
-from pipelines.launch import command
+from l2h.cli.launch import command
 
 
 def main(

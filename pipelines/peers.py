@@ -22,7 +22,7 @@ if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):
 import jax
 import tyro
 
-from pipelines.launch import command
+from l2h.cli.launch import command
 from pipelines.rivals import RIVALS
 
 

@@ -13,12 +13,12 @@ from typing import Annotated, Any
 import jax
 import tyro
 
-from pipelines.launch import command
+from l2h.cli.launch import command
 
 # About 80 rollouts per update, as in the appendix, and the same for all strategies.
 SHARED: dict[str, Any] = {
     "pairs": 20,
-    "copies": 2,
+    "starts_per_task": 2,
     # As in the paper: it is exploded rollouts that tell the strategies apart.
     "bounded": False,
     "validate_every": 30,
@@ -31,7 +31,7 @@ OWN: dict[str, dict[str, Any]] = {
     "esmc": {"sigma": 0.1},
     "ga": {
         "sigma": 0.05,
-        "sigma_decay": 0.1,
+        "final_sigma": 0.005,
         "parents": 8,
         "elites": 2,
         "average": 0.98,

@@ -1,86 +1,78 @@
-"""Train a learned optimizer, examine it on held-out starts, and show what it does.
+"""Train an optimizer, examine it on held-out starts, and show what it does.
 
 nox -s train -- lj13
 nox -s train -- lj38 --minutes 20
 nox -s train -- lj13,lj19,lj38 --updates 400 --seed 1
 nox -s train -- lj-family --warm-start lj38
-nox -s train -- --config my.toml
+nox -s train -- lj13 --optimizer adam
+nox -s train -- --config my.toml --learning-rate 0.01
+nox -s train -- --load my_potential.py morse13
 nox -s train -- --resume runs/lj13-seed0
 """
 
-import os
 import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import jax
 import tyro
 
-from pipelines.launch import command, launch, several
+from l2h.cli import launch
+from l2h.cli.settings import flags
+from l2h.training import TrainingConfig
+
+Settings = flags(TrainingConfig, without=("tasks",))
 
 
 def main(
     tasks: Annotated[str | None, tyro.conf.Positional] = None,
     /,
     *,
+    settings: Annotated[Settings, tyro.conf.OmitArgPrefixes],
     config: Path | None = None,
-    strategy: Literal["normalized-es", "es", "esmc", "ga"] | None = None,
-    warm_start: str | None = None,
-    updates: int | None = None,
     minutes: float | None = None,
-    seed: int | None = None,
     resume: Path | None = None,
     folder: Path | None = None,
     memory: float | None = None,
-    devices: int = os.cpu_count() or 1,
+    devices: int | None = None,
     coordinator: str | None = None,
     process: int | None = None,
     processes: int | None = None,
     examine: bool = True,
-    x64: bool = False,
 ) -> None:
-    """Train a learned optimizer and examine it against Adam on 150 held-out starts.
+    """Train an optimizer and examine it against Adam on 150 held-out starts.
 
     Args:
         tasks: A family or names of tasks, joined by commas; lj13 if nothing else is said.
+        settings: Settings of the run, which its config.toml keeps. Larger clusters and
+            test functions have other defaults.
         config: A TOML file of settings, such as a run's config.toml.
-        strategy: How the weights are searched.
-        warm_start: Trained weights to begin with: a bundled name, or a run's best.l2h.
-        updates: Length of the schedule, in meta-updates.
         minutes: End after this time, examination included; go on later with --resume.
-        seed: Determines weights, noise and all starts.
         resume: Folder of a run to go on with; its settings are kept.
         folder: Where to write; a new folder under runs/ by default.
         memory: MiB that a device may use for a part of the population.
-        devices: Devices that share the work; processor cores, if there is no accelerator.
+        devices: Devices that share the work, all by default; processor cores, if there is
+            no accelerator.
         coordinator: ADDRESS:PORT of the first of several processes.
         process: Number of this process, from 0.
         processes: How many there are. Under SLURM, all three are found by themselves.
         examine: Whether to examine the result on held-out starts.
-        x64: Train in double precision.
     """
     # Before anything else touches JAX: polished energies are in double precision, and
     # each core of a processor counts as a device of its own.
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    launch.devices(devices)
     from l2h import weights
     from l2h.meta import count, processes as together
     from l2h.report import announcement
-    from l2h.training import RunFolder, TrainingConfig, check
+    from l2h.training import RunFolder, check
 
-    given = {
-        "strategy": strategy,
-        "warm_start": warm_start,
-        "updates": updates,
-        "seed": seed,
-        "precision": "float64" if x64 else None,
-    }
-    settings = {name: value for name, value in given.items() if value is not None}
-    if several(sys.argv[1:]):
+    if launch.several(sys.argv[1:]):
         together.start(coordinator, process, processes)
+    shared = launch.present(devices)
     if resume is not None:
         if tasks or config or folder or settings or memory:
             raise ValueError(
@@ -88,13 +80,13 @@ def main(
                 "and where to run only, or start another run."
             )
         run, chosen = RunFolder.open(resume)
-        trainer = check(chosen, minutes, devices)
+        trainer = check(chosen, minutes, shared)
     else:
-        chosen = TrainingConfig.choose(tasks, config, settings)
+        chosen = TrainingConfig.choose(tasks, config, dict(settings))
         chosen = chosen if memory is None else chosen.within(memory)
         begin = weights.load(chosen.warm_start) if chosen.warm_start else None
         chosen = chosen if begin is None else chosen.starting_from(begin)
-        trainer = check(chosen, minutes, devices)  # before anything is written
+        trainer = check(chosen, minutes, shared)  # before anything is written
         run = RunFolder(folder or RunFolder.fresh(chosen))
         if together.index() == 0:
             run = RunFolder.create(run.path, chosen)
@@ -102,16 +94,16 @@ def main(
                 spent = weights.training_evaluations(str(chosen.warm_start))
                 run.save_start(chosen.prepared(begin), spent)
     if together.index() == 0:
-        needed = trainer.memory(count(chosen.optimizer())) / 2**20
+        needed = trainer.memory(count(chosen.shapes())) / 2**20
         print(f"{announcement(chosen)}\nrun folder: {run.path}")
         print(
-            f"processes: {together.count()}, devices of each: {devices}; chunks: "
+            f"processes: {together.count()}, devices of each: {shared}; chunks: "
             f"{trainer.chunks} of {trainer.width} members, about "
             f"{needed:,.1f} MiB on a device"
         )
 
     try:
-        _train(chosen, run, deadline=deadline, devices=devices, examine=examine)
+        _train(chosen, run, deadline=deadline, devices=shared, examine=examine)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"go on with --resume {run.path}") from None
 
@@ -163,7 +155,7 @@ def _train(
 
 
 if __name__ == "__main__":
-    if several(sys.argv[1:]):
-        launch(partial(command, main))
+    if launch.several(sys.argv[1:]):
+        launch.outlive(partial(launch.command, main))
     else:
-        command(main)
+        launch.command(main)

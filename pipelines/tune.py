@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import jax
 import tyro
 
-from pipelines.launch import command
+from l2h.cli.launch import command
 
 
 def main(

@@ -15,6 +15,8 @@ from typing import Any
 # Exit codes, as shells have them: wrong input, an interruption, a closed output.
 WRONG, INTERRUPTED, CLOSED = 2, 128 + signal.SIGINT, 141
 KEPT = "the same command goes on from here"
+# Files of one's own that are yet to be run.
+_waiting: list[str] = []
 LOAD = (
     "With --load FILE.py (or a module), that file is run first: tasks, potentials, "
     "optimizers, strategies and families of your own that it registers are then known by "
@@ -34,9 +36,11 @@ def command(main: Callable[..., None], kept: str = KEPT) -> None:
     def program() -> None:
         import tyro
 
-        arguments = loaded(sys.argv[1:])
+        arguments, _waiting[:] = parted(sys.argv[1:])
         description = f"{inspect.getdoc(main)}".split("\n\nArgs:")[0]
         tyro.cli(main, args=arguments, description=f"{description}\n\n{LOAD}")
+        if _waiting:
+            raise ValueError(f"--load: this program had no use for {_waiting[0]}.")
 
     answered(program, kept)
 
@@ -98,30 +102,34 @@ def _end(words: str, code: int) -> None:
     sys.exit(code)
 
 
-def loaded(arguments: list[str]) -> list[str]:
-    """Run the files that `--load` names; return the other arguments.
+def parted(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part a command line from the files that `--load` names in it."""
+    rest, files, waiting = [], [], list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        option, _, name = argument.partition("=")
+        if option == "--load":
+            files.append(name or (waiting.pop(0) if waiting else ""))
+        else:
+            rest.append(argument)
+    return rest, files
 
-    Arguments:
-        arguments: of a command line.
+
+def load_waiting() -> None:
+    """Run the files of the command line that are one's own; once precision, devices and
+    processes are chosen, since what they make may touch JAX's devices.
 
     Raises:
         ValueError: if a file or module is missing.
     """
-    rest, waiting = [], list(arguments)
-    while waiting:
-        argument = waiting.pop(0)
-        option, _, name = argument.partition("=")
-        if option != "--load":
-            rest.append(argument)
-            continue
-        name = name or (waiting.pop(0) if waiting else "")
+    while _waiting:
+        name = _waiting.pop(0)
         if name.endswith(".py"):
             _run_file(Path(name))
         elif not name or importlib.util.find_spec(name) is None:
             raise ValueError(f"--load: there is no module {name!r}; give one, or FILE.py.")
         else:
             importlib.import_module(name)
-    return rest
 
 
 def _run_file(path: Path) -> None:
@@ -186,11 +194,14 @@ def devices(asked: int | None) -> None:
 def present(asked: int | None) -> int:
     """Return how many of the local devices to use: all, unless fewer are asked for.
 
+    Files of one's own are run before (`load_waiting`).
+
     Raises:
         ValueError: if there are not as many as asked for.
     """
     import jax
 
+    load_waiting()
     found = jax.local_device_count()
     if asked is not None and asked > found:
         raise ValueError(f"devices: {asked} asked for, {found} present; ask for fewer.")

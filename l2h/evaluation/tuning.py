@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..domains import Domain
-from ..meta import Cosine, NormalizedES, Objective, Trainer, ravel, unravel
+from ..meta import NormalizedES, Objective, Trainer, ravel, unravel
 from ..optimizers import AbstractOptimizer, Adam, BasinHopping, Fire
 from ..tasks import Task
 from .harness import evaluate
@@ -55,7 +55,7 @@ def learn(
     seed: int,
     updates: int = OUTER_STEPS,
     pairs: int = 8,
-    copies: int = 4,
+    starts_per_task: int = 4,
     dtype: Any = jnp.float32,
     note: Callable[[str], None] = lambda _: None,
 ) -> AbstractOptimizer:
@@ -67,18 +67,18 @@ def learn(
         steps: length of every rollout; its lowest energy is the loss.
         seed: of noise and training starts.
         updates: outer steps.
-        pairs, copies: antithetic pairs, and starts that they share.
+        pairs, starts_per_task: antithetic pairs, and starts that they share.
         dtype: precision of rollouts.
         note: told what happens, for progress.
 
     Reference: Learn2Hop, appendix C.1; the estimator is `NormalizedES`.
     """
     trainer = Trainer(
-        NormalizedES(pairs=pairs, sigma=Cosine(0.1), rate=Cosine(OUTER_RATE)),
+        NormalizedES(pairs=pairs, sigma=0.1, learning_rate=OUTER_RATE),
         Objective(final=0.0, best=1.0, shortest=float(steps), longest=float(steps)),
         (task,),
-        copies=copies,
-        chunk=max(1, 32 // copies),
+        starts_per_task=starts_per_task,
+        chunk=max(1, 32 // starts_per_task),
         precision=jnp.dtype(dtype).name,
         updates=float(updates),
     )

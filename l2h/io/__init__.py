@@ -6,6 +6,7 @@ from .container import (
     read_metadata as read_metadata,
     save as save,
 )
+from .locking import lock as lock
 from .structures import (
     elements as elements,
     from_atoms as from_atoms,

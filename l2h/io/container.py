@@ -7,18 +7,17 @@ covers line and bytes. Nothing in a file is ever executed.
 """
 
 import hashlib
-import importlib.metadata
 import json
 import math
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .._version import __version__
 from .atomic import write_atomically
 
 Tree = TypeVar("Tree")
@@ -29,6 +28,8 @@ SCHEMA = 1
 _START = f'{{"format": "{FORMAT}", '.encode()
 _BLANK = b"0" * 64
 _END = b'"}\n'
+# No tree of ours needs as much to describe it; a stranger's file might ask for it.
+_LONGEST_LINE = 2**24
 _REMEDY = "Use another copy, or write it again."
 
 
@@ -56,7 +57,7 @@ def save(
     header = {
         "format": FORMAT,
         "schema": SCHEMA,
-        "l2h": _version(),
+        "l2h": __version__,
         "metadata": dict(metadata or {}),
         "leaves": leaves,
         "sha256": _BLANK.decode(),
@@ -72,13 +73,16 @@ def save(
     write_atomically(path, _with_digest(content, len(line), _digest(content)))
 
 
-def load(path: str | os.PathLike[str], like: Tree) -> tuple[Tree, dict[str, Any]]:
+def load(
+    path: str | os.PathLike[str], like: Tree, *, finite: bool = False
+) -> tuple[Tree, dict[str, Any]]:
     """Read a tree of arrays, or refuse with words.
 
     Arguments:
         path: a file written by `save`.
         like: a tree of the expected structure, whose arrays (or `ShapeDtypeStruct`s) say
             which shapes and dtypes are expected. Leaves that are not arrays are kept.
+        finite: whether NaN and infinity are refused.
 
     Returns:
         The tree, equal bit by bit to the one saved, with NumPy arrays where `like` has
@@ -86,7 +90,7 @@ def load(path: str | os.PathLike[str], like: Tree) -> tuple[Tree, dict[str, Any]
 
     Raises:
         ValueError: if the file is truncated, altered, of another format or a newer
-            schema, or if its leaves are not those of `like`.
+            schema, if its leaves are not those of `like`, or not finite.
         OSError: if the file cannot be read.
     """
     header, payload = _read(path)
@@ -96,7 +100,13 @@ def load(path: str | os.PathLike[str], like: Tree) -> tuple[Tree, dict[str, Any]
     arrays, start = {}, 0
     for name, leaf in found.items():
         stop = start + leaf["bytes"]
-        arrays[name] = _decode(payload[start:stop], expected[name])
+        array = _decode(payload[start:stop], expected[name])
+        if finite and not jnp.all(jnp.isfinite(array)):
+            raise ValueError(
+                f"{path}: leaf {name} holds NaN or infinity; use weights that training "
+                "has left finite."
+            )
+        arrays[name] = array
         start = stop
 
     def pick(where: Any, leaf: Any) -> Any:
@@ -116,13 +126,6 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
         OSError: if the file cannot be read.
     """
     return _read(path)[0]["metadata"]
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("l2h")
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def _stored(tree: Any) -> list[tuple[str, Any]]:
@@ -174,34 +177,74 @@ def _with_digest(content: bytes, line: int, digest: bytes) -> bytes:
 
 
 def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bytes]:
-    content = Path(path).read_bytes()
-    if not content.startswith(_START):
-        if _START.startswith(content):
-            raise ValueError(f"{path}: truncated after {len(content)} bytes. {_REMEDY}")
-        raise ValueError(f"{path}: not an {FORMAT} file; give one that l2h.io.save wrote.")
-    line = content.find(b"\n") + 1
-    if not line:
-        raise ValueError(f"{path}: truncated within its first line. {_REMEDY}")
-    try:
-        header = json.loads(content[:line])
-        length = line + sum(leaf["bytes"] for leaf in header["leaves"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: its first line was altered. {_REMEDY}") from error
-    if len(content) < length:
-        raise ValueError(
-            f"{path}: truncated; {len(content)} of {length} bytes are there. {_REMEDY}"
-        )
-    claimed = str(header.get("sha256")).encode()
-    if claimed != _digest(_with_digest(content, line, _BLANK)):
+    with open(path, "rb") as file:
+        # Bounded, so that nothing is held in memory that is not known to be ours.
+        line = file.readline(_LONGEST_LINE)
+        if not line.startswith(_START):
+            if _START.startswith(line):
+                raise ValueError(f"{path}: truncated after {len(line)} bytes. {_REMEDY}")
+            raise ValueError(
+                f"{path}: not an {FORMAT} file; give one that l2h.io.save wrote."
+            )
+        if not line.endswith(b"\n"):
+            raise ValueError(f"{path}: truncated within its first line. {_REMEDY}")
+        header = _header(path, line)
+        size = sum(leaf["bytes"] for leaf in header["leaves"])
+        length, there = len(line) + size, os.fstat(file.fileno()).st_size
+        if there < length:
+            raise ValueError(
+                f"{path}: truncated; {there} of {length} bytes are there. {_REMEDY}"
+            )
+        # One byte more tells whether anything follows.
+        payload = file.read(size + 1)
+    blank = _with_digest(line, len(line), _BLANK)
+    if header["sha256"].encode() != _digest(blank + payload):
         raise ValueError(
             f"{path}: altered since it was written, its digest differs. {_REMEDY}"
         )
+    return header, payload
+
+
+def _header(path: str | os.PathLike[str], line: bytes) -> dict[str, Any]:
+    """Return the first line's content, every part of the right kind."""
+    altered = f"{path}: its first line was altered"
+    try:
+        header = json.loads(line)
+    # Brackets nested too deeply exhaust the parser.
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{altered}. {_REMEDY}") from error
+    kinds = {"schema": int, "l2h": str, "metadata": dict, "leaves": list, "sha256": str}
+    for name, kind in kinds.items():
+        if type(header.get(name)) is not kind:
+            raise ValueError(f"{altered}: {name} is missing or malformed. {_REMEDY}")
     if header["schema"] != SCHEMA:
         raise ValueError(
             f"{path}: schema {header['schema']}, written by l2h {header['l2h']}; this l2h "
-            f"({_version()}) reads schema {SCHEMA}. Use the version that wrote it."
+            f"({__version__}) reads schema {SCHEMA}. Use the version that wrote it."
         )
-    return header, content[line:]
+    seen = set()
+    for leaf in header["leaves"]:
+        if not _is_leaf(leaf) or leaf["path"] in seen:
+            raise ValueError(f"{altered}: leaves are malformed. {_REMEDY}")
+        seen.add(leaf["path"])
+    return header
+
+
+def _is_leaf(leaf: Any) -> bool:
+    """Whether a leaf's description is one that `save` could have written."""
+    if type(leaf) is not dict or type(leaf.get("path")) is not str:
+        return False
+    shape, size = leaf.get("shape"), leaf.get("bytes")
+    if type(shape) is not list or not all(type(k) is int and k >= 0 for k in shape):
+        return False
+    name = leaf.get("dtype")
+    if type(name) is not str or not name.isalnum():
+        return False
+    try:
+        dtype = np.dtype(name)
+    except TypeError:
+        return False
+    return type(size) is int and size == math.prod(shape) * dtype.itemsize
 
 
 def _require_same(

@@ -1,5 +1,6 @@
 """Structures for other programs, through ASE."""
 
+import importlib.util
 import io
 import os
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,9 @@ def to_atoms(
     Raises:
         ValueError: if positions are not finite, have neither two nor three coordinates,
             or do not match `symbols`; or if the space is neither free nor periodic.
+        ImportError: without ase.
     """
+    _require_ase()
     from ase import Atoms
     from ase.calculators.singlepoint import SinglePointCalculator
 
@@ -205,7 +208,9 @@ def write_extxyz(
     Raises:
         ValueError: as in `to_atoms`; or if `energies` are not as many as structures.
         OSError: if the file cannot be written.
+        ImportError: without ase.
     """
+    _require_ase()
     from ase.io import write
 
     if energies is not None and len(energies) != len(positions):
@@ -227,6 +232,14 @@ def write_extxyz(
     write_atomically(path, text.getvalue())
 
 
+def _require_ase() -> None:
+    if importlib.util.find_spec("ase") is None:
+        raise ImportError(
+            "ase: structures for other programs need it, and it is not installed; "
+            "python -m pip install 'l2h[run]' brings it along."
+        )
+
+
 def _cell(
     space: AbstractSpace,
 ) -> tuple[Float[np.ndarray, "3 3"] | None, list[bool]]:
@@ -245,4 +258,4 @@ def _cell(
 
 def _three(vectors: Any) -> Float[np.ndarray, "n 3"]:
     array = np.asarray(vectors, np.float64)
-    return np.pad(array, ((0, 0), (0, 3 - array.shape[1])))
+    return np.pad(array, [(0, 0), (0, 3 - int(array.shape[1]))])

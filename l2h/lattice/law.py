@@ -106,12 +106,12 @@ def law(potential: Any) -> AbstractLaw | None:
 
 @law.register
 def _(potential: LennardJones) -> AbstractLaw | None:
-    return PairLaw(potential)
+    return PairLaw(potential=potential)
 
 
 @law.register
 def _(potential: Gupta) -> AbstractLaw | None:
-    return None if potential.taper is not None else GuptaLaw(potential)
+    return None if potential.taper is not None else GuptaLaw(potential=potential)
 
 
 def suits(potential: AbstractPotential) -> bool:

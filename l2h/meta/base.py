@@ -84,7 +84,7 @@ class AbstractMetaStrategy(eqx.Module):
             `effective_population`, (sum |w|)^2 / sum w^2 of the weights with which pairs
             enter the estimate (GA: of the numbers of children that parents had);
             `clipped`, fraction of what enters the estimate that a clip has changed;
-            `sigma` and `rate` of this update.
+            `sigma` and `learning_rate` of this update.
         """
 
 

@@ -9,7 +9,7 @@ from .._leaves import as_array, cast, concrete
 from ..optimizers import AbstractOptimizer
 from .base import AbstractMetaStrategy, MetaState, alignment, effective_number, repair
 from .params import ravel
-from .schedule import Cosine, schedule
+from .schedule import Schedule, at, schedule
 
 
 class Genomes(eqx.Module):
@@ -37,7 +37,7 @@ class GA(AbstractMetaStrategy):
         members: size of the population.
         parents: number of survivors.
         elites: number of survivors that are carried over unchanged.
-        sigma: standard deviation of mutations, a number or a schedule.
+        sigma: standard deviation of mutations, a number or an optax schedule.
         crossover: probability of every number of a child to come from a second parent.
 
     Raises:
@@ -50,7 +50,7 @@ class GA(AbstractMetaStrategy):
     members: int = eqx.field(static=True, default=64)
     parents: int = eqx.field(static=True, default=16)
     elites: int = eqx.field(static=True, default=2)
-    sigma: Cosine = eqx.field(converter=schedule("sigma"), default=0.1)
+    sigma: Schedule = eqx.field(converter=schedule("sigma"), default=0.1)
     crossover: Float[Array, ""] = eqx.field(converter=as_array, default=0.0)
 
     def __check_init__(self) -> None:
@@ -100,7 +100,7 @@ class GA(AbstractMetaStrategy):
         first = survivors[self.parent(state, index)]
         second = survivors[jax.random.randint(other, (), 0, self.parents)]
         crossed = jax.random.uniform(mask, shape, dtype) < cast(self.crossover, dtype)
-        step = self.sigma(state.update, dtype) * jax.random.normal(noise, shape, dtype)
+        step = at(self.sigma, state.update, dtype) * jax.random.normal(noise, shape, dtype)
         child = jnp.where(crossed, second, first) + step
         return jnp.where(index < self.elites, first, child)
 
@@ -128,5 +128,5 @@ class GA(AbstractMetaStrategy):
             "gradient_norm": jnp.linalg.norm(move),
             "cosine": alignment(move, state.memory.move),
             "effective_population": effective_number(counts),
-            "sigma": self.sigma(state.update, dtype),
+            "sigma": at(self.sigma, state.update, dtype),
         }

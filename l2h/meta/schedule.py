@@ -1,58 +1,63 @@
-"""Numbers that change in the course of meta-training."""
+"""Numbers that change in the course of meta-training: constants, or optax schedules."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-import equinox as eqx
+import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Float, Int
 
-from .._leaves import as_array, cast, require_positive
+from .._leaves import as_array, require_positive
+
+Schedule = Float[Array, ""] | Callable[[Any], Any]
+"""A constant, or a function of the number of updates made so far."""
 
 
-class Cosine(eqx.Module):
-    r"""Half a cosine from a first value to a last one, constant from then on.
+def schedule(name: str) -> Callable[[Any], Any]:
+    """Return a field converter for numbers and schedules.
 
-    \[ f(u) = f_0 \left[ d + (1 - d)\, \tfrac12 \bigl(1 + \cos(\pi \min(u/U, 1))\bigr)
-       \right] \]
-
-    Arguments:
-        first: value at the first update, f_0.
-        decay: last value relative to the first, d; 1 keeps it constant.
-        updates: length U of the schedule.
-
-    Raises:
-        ValueError: if a number is not positive.
-
-    Reference: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
-    """
-
-    first: Float[Array, ""] = eqx.field(converter=as_array)
-    decay: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
-    updates: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
-
-    def __check_init__(self) -> None:
-        require_positive(first=self.first, decay=self.decay, updates=self.updates)
-
-    def __call__(self, update: Int[Array, ""], dtype: Any) -> Float[Array, ""]:
-        """Return the value at an update, counted from zero."""
-        p = cast(self, dtype)
-        progress = jnp.minimum(update.astype(dtype) / p.updates, 1)
-        fall = 0.5 * (1 + jnp.cos(jnp.pi * progress))
-        return p.first * (p.decay + (1 - p.decay) * fall)
-
-
-def schedule(name: str) -> Any:
-    """Return a field converter which turns a number into a constant schedule.
+    A number becomes an array leaf, so that sweeping it does not compile again.
 
     Arguments:
-        name: of the field, for the message if the number is out of range.
+        name: of the field, for the message if the value is neither.
     """
 
     def convert(value: Any) -> Any:
+        if isinstance(value, (str, list, tuple, dict)):
+            raise ValueError(
+                f"{name}: {value!r} given; give a number or an optax schedule."
+            )
         number = as_array(value)
-        if not isinstance(number, Array):
-            return value
-        require_positive(**{name: number})
-        return Cosine(number)
+        if isinstance(number, Array):
+            require_positive(**{name: number})
+        return number
 
     return convert
+
+
+def at(schedule: Schedule, update: Int[Array, ""], dtype: Any) -> Float[Array, ""]:
+    """Return the value at an update, counted from zero."""
+    if not callable(schedule):
+        return schedule.astype(dtype)
+    # optax mixes integers with floats, which strict promotion refuses.
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.asarray(schedule(update.astype(dtype))).astype(dtype)
+
+
+@cache
+def cosine(first: float, last: float, updates: int) -> optax.Schedule:
+    """Return half a cosine from a first value to a last one, constant from then on.
+
+    The same function for the same numbers: functions are compared by identity, and what
+    is compiled for one then serves again.
+
+    Arguments:
+        first: value at the first update.
+        last: value after all `updates`.
+        updates: length of the schedule.
+
+    Reference: Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
+    """
+    return optax.cosine_decay_schedule(first, updates, last / first)

@@ -1,6 +1,6 @@
 """One meta-update, as a pure function: ask, evaluate, tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, UInt32
 
-from .._leaves import as_array, require_positive
+from .._leaves import as_array, require_instance, require_positive
 from ..domains import Domain, Purpose, attempt_keys
 from ..inits import AbstractInit
 from ..potentials import AbstractPotential
@@ -48,6 +48,16 @@ class Request(eqx.Module):
     """Data of the keys for stochastic optimizers, likewise."""
 
 
+def _as_tasks(tasks: Any) -> Any:
+    """Take any sequence of tasks, but not a single one."""
+    if isinstance(tasks, (str, Task)) or not isinstance(tasks, Iterable):
+        raise ValueError(
+            f"tasks: {type(tasks).__name__} given; give a sequence of tasks, such as "
+            "[l2h.tasks.get('lj13')]."
+        )
+    return tuple(tasks)
+
+
 class Trainer(eqx.Module):
     """A meta-strategy, an objective and tasks, composed into one update.
 
@@ -59,28 +69,34 @@ class Trainer(eqx.Module):
         strategy: proposes members and learns from their losses.
         objective: turns rollouts into losses.
         tasks: what is searched; one program evaluates a chunk on all of them.
-        copies: starts per task and update, shared by all members.
+        starts_per_task: drawn in every update, shared by all members.
         chunk: members evaluated at once on one device, at most.
         devices: how many local devices of each process share its chunks.
         precision: floating-point type of starts and rollouts.
         updates: length of the schedule, for horizons that grow.
 
     Raises:
-        ValueError: if a count is not positive, no task is given, or there are more
-            devices than exist.
+        ValueError: if a count is not positive, no task is given, an argument is of another
+            kind, or there are more devices than exist.
     """
 
     strategy: AbstractMetaStrategy
     objective: Objective
-    tasks: tuple[Task, ...]
-    copies: int = eqx.field(static=True, default=2)
+    tasks: tuple[Task, ...] = eqx.field(converter=_as_tasks)
+    starts_per_task: int = eqx.field(static=True, default=2)
     chunk: int = eqx.field(static=True, default=16)
     devices: int = eqx.field(static=True, default=1)
     precision: str = eqx.field(static=True, default="float32")
     updates: Float[Array, ""] = eqx.field(converter=as_array, default=250.0)
 
     def __check_init__(self) -> None:
-        for name in ("copies", "chunk", "devices"):
+        require_instance(
+            strategy=(self.strategy, AbstractMetaStrategy),
+            objective=(self.objective, Objective),
+        )
+        for task in self.tasks:
+            require_instance(tasks=(task, Task))
+        for name in ("starts_per_task", "chunk", "devices"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name}: {getattr(self, name)} given; it must be at least 1."
@@ -106,7 +122,7 @@ class Trainer(eqx.Module):
 
     def evaluations(self, horizon: int) -> int:
         """Return the energy-and-gradient evaluations of one update of this horizon."""
-        rollouts = self.strategy.population * self.copies * len(self.tasks)
+        rollouts = self.strategy.population * self.starts_per_task * len(self.tasks)
         return rollouts * (horizon + 1)
 
     def memory(self, weights: int) -> int:
@@ -122,7 +138,7 @@ class Trainer(eqx.Module):
             space = task.potential.space
             shape = jax.ShapeDtypeStruct((task.n, space.dimension), self.precision)
             largest = max(largest, eqx.filter_eval_shape(space.pairs, shape).squared.size)
-        structures = self.copies * (PER_PAIR * largest + PER_STRUCTURE)
+        structures = self.starts_per_task * (PER_PAIR * largest + PER_STRUCTURE)
         itemsize = jnp.dtype(self.precision).itemsize
         return self.width * (structures + PER_WEIGHT * weights) * itemsize
 
@@ -146,7 +162,7 @@ class Trainer(eqx.Module):
         first = jnp.asarray(0, jnp.int32)
         return attempt_keys(
             task,
-            jnp.arange(self.copies, dtype=jnp.int32),
+            jnp.arange(self.starts_per_task, dtype=jnp.int32),
             first,
             jnp.asarray(purpose, jnp.int32),
         )

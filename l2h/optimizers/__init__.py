@@ -28,3 +28,4 @@ from .loop import (
     run as run,
 )
 from .quench import Quench as Quench, quench as quench
+from .registry import OPTIMIZERS as OPTIMIZERS, register as register

@@ -9,6 +9,7 @@ from .callback import Callback as Callback, Calls as Calls
 from .function import FunctionPotential as FunctionPotential
 from .gupta import Gupta as Gupta
 from .lennard_jones import LennardJones as LennardJones
+from .registry import POTENTIALS as POTENTIALS, register as register
 from .soft_sphere import SoftSphere as SoftSphere
 from .stillinger_weber import StillingerWeber as StillingerWeber
 from .taper import Taper as Taper

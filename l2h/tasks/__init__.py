@@ -1,9 +1,20 @@
 """Search problems by name, and mixtures of them."""
 
 from .base import CHUNK as CHUNK, Task as Task, chunk_of as chunk_of, draw as draw
-from .families import FAMILIES as FAMILIES, held_out as held_out, members as members
+from .families import (
+    FAMILIES as FAMILIES,
+    held_out as held_out,
+    members as members,
+    register_family as register_family,
+)
 from .functions import function as function
 from .lennard_jones import lennard_jones as lennard_jones
 from .metals import metal as metal
-from .registry import get as get, mixture as mixture, names as names
+from .registry import (
+    TASKS as TASKS,
+    get as get,
+    mixture as mixture,
+    names as names,
+    register as register,
+)
 from .silicon import diamond as diamond, silicon as silicon

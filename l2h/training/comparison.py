@@ -122,7 +122,7 @@ def _examine(config: TrainingConfig, folder: RunFolder, starts: int) -> dict[str
     path = folder.path / f"success-{starts}.json"
     if not path.exists():
         (task,) = config.problems()
-        first = config.meta_strategy().init(config.optimizer(), config.seed)
+        first = config.meta_strategy().init(config.untrained(), config.seed)
         train_state = folder.load_checkpoint(TrainState.begin(first))
         weights = {
             "success": train_state.candidate,

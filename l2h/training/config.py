@@ -1,73 +1,90 @@
 """All settings of a training run, in one place."""
 
 import dataclasses
+import hashlib
+import itertools
 import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
+import equinox as eqx
 import jax.numpy as jnp
 
-from .._leaves import require_positive
+from .._leaves import cast, require_instance, require_positive
+from .._registry import make
 from ..domains import Domain
 from ..meta import (
-    ES,
-    ESMC,
-    GA,
+    META_OPTIMIZERS,
+    STRATEGIES,
     AbstractMetaStrategy,
-    Cosine,
-    NormalizedES,
     Objective,
     Trainer,
+    cosine,
     count,
 )
-from ..optimizers import Learned
+from ..optimizers import OPTIMIZERS, AbstractOptimizer, Learned
+from ..optimizers.learned import FEATURES
 from ..tasks import Task, get, members, mixture
+from .settings import converted
+
+# Weights that one network may have: a wrong digit in `hidden` would fill the memory.
+MOST_WEIGHTS = 10_000_000
+# Settings whose defaults depend on the tasks.
+OF_TASKS = ("features", "shortest", "longest", "updates", "starts_per_task")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a training run; the command line, TOML files and weight cards share it.
+    """Settings of a training run; Python, the command line, TOML files and weight cards
+    share them.
 
-    Defaults that depend on the tasks come from `TrainingConfig.for_tasks`.
+    Values are checked, and converted to the types of their fields, whenever settings are
+    made. Defaults that depend on the tasks come from `TrainingConfig.for_tasks`.
+
+    Raises:
+        ValueError: naming a setting, its value and what it should be.
     """
 
     tasks: tuple[str, ...] = ("lj13",)
     """Names, as `l2h.tasks.get` understands them."""
     seed: int = 0
     """Determines weights, noise and all starts."""
+    optimizer: str = "learned"
+    """What is trained: a network, or the hyper-parameters of any optimizer by name."""
     preset: Literal["default", "paper"] = "default"
-    """How the output layer starts."""
-    kind: Literal["equivariant", "componentwise"] = "equivariant"
-    """What the network reads."""
+    """How the output layer of a network starts."""
+    features: str = "equivariant"
+    """What a network reads: equivariant, componentwise, or registered."""
     hidden: tuple[int, ...] = (32, 32)
-    """Sizes of the hidden layers."""
+    """Sizes of the hidden layers of a network."""
     warm_start: str | None = None
     """Trained weights to begin with: a bundled name or a file; None for fresh ones."""
-    trains: Literal["network", "all", "sizes"] = "network"
-    """The network; the network and its shifts for each number of atoms; the shifts only."""
+    trains: Literal["network", "all", "size-biases"] = "network"
+    """The network; the network and its biases for each number of atoms; these only."""
     sizes: tuple[int, ...] = ()
-    """Numbers of atoms with shifts of their own; if shifts are trained and none is named,
+    """Numbers of atoms with biases of their own; if these are trained and none is named,
     those of the tasks. Only the tasks' own are trained."""
-    strategy: Literal["normalized-es", "es", "esmc", "ga"] = "normalized-es"
-    """How the population is perturbed and what is learned from its losses."""
+    strategy: str = "normalized-es"
+    """How weights are searched: normalized-es, es, esmc, ga, or registered."""
     updates: int = 250
     """Length of the schedule."""
     pairs: int = 32
     """Antithetic pairs per update; a genetic population has two members for each."""
-    copies: int = 2
-    """Starts per task and update, shared by all pairs."""
+    starts_per_task: int = 2
+    """Drawn in every update, shared by all pairs."""
     sigma: float = 0.1
     """Standard deviation of perturbations, at first."""
-    sigma_decay: float = 1.0
-    """The last one, relative to the first."""
-    rate: float = 0.02
-    """First learning rate."""
-    decay: float = 0.3
-    """Last learning rate, relative to the first."""
+    final_sigma: float | None = None
+    """The last one; None for no change."""
+    learning_rate: float = 0.02
+    """Of the meta-optimizer, at first."""
+    final_learning_rate: float | None = None
+    """The last one; None for three tenths of the first."""
+    meta_optimizer: str = "adam"
+    """What follows the estimate: adam, adamw, lion, rmsprop, sgd, or registered."""
     clip: float = 2.0
     """Largest normalised loss difference; of normalized-es only."""
     centre: bool = False
@@ -112,10 +129,15 @@ class TrainingConfig:
     """Updates between checkpoints."""
 
     def __post_init__(self) -> None:
+        for name, value in _converted(vars(self)).items():
+            object.__setattr__(self, name, value)
         for name in (
             "updates",
+            "pairs",
+            "starts_per_task",
             "longest",
             "shortest",
+            "chunk",
             "validate_every",
             "validation_starts",
             "checkpoint_every",
@@ -124,6 +146,9 @@ class TrainingConfig:
                 raise ValueError(
                     f"{name}: {getattr(self, name)} given; it must be at least 1."
                 )
+        for name in ("sigma", "final_sigma", "learning_rate", "final_learning_rate"):
+            if (value := getattr(self, name)) is not None:
+                require_positive(**{name: value})
         if self.shortest > self.longest:
             raise ValueError(
                 f"shortest: {self.shortest} exceeds longest ({self.longest}); lower it."
@@ -137,34 +162,55 @@ class TrainingConfig:
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience: {self.patience} given; wait for at least one.")
         mixture(self.tasks)
+        self._require_sizes()
+        # Unknown names raise.
+        _ = OPTIMIZERS[self.optimizer], FEATURES[self.features]
+        _ = STRATEGIES[self.strategy], META_OPTIMIZERS[self.meta_optimizer]
+
+    def _require_sizes(self) -> None:
+        for name in ("hidden", "sizes"):
+            if any(size < 1 for size in getattr(self, name)):
+                raise ValueError(
+                    f"{name}: {list(getattr(self, name))} given; each must be at least 1."
+                )
+        # Inputs and outputs are few beside what would be too many.
+        layers = sum(a * b for a, b in itertools.pairwise((1, *self.hidden, 1)))
+        if layers > MOST_WEIGHTS:
+            raise ValueError(
+                f"hidden: {list(self.hidden)} makes {layers:,} weights; {MOST_WEIGHTS:,} "
+                "are allowed. Take smaller layers."
+            )
 
     @staticmethod
-    def for_tasks(tasks: Sequence[str], **settings: Any) -> "TrainingConfig":
+    def for_tasks(tasks: str | Sequence[str], **settings: Any) -> "TrainingConfig":
         """Return the defaults for these tasks, with `settings` on top.
 
         Larger clusters are granted more steps, as their landscapes need; test functions are
         given the component-wise network.
 
+        Arguments:
+            tasks: names, or one string in which they are joined by commas; families may
+                stand among them.
+            settings: fields of `TrainingConfig`.
+
         Raises:
             ValueError: for an unknown task or setting.
         """
-        problems = [get(name) for name in tasks]
+        names = _named(tasks)
+        settings = _converted(settings)
         defaults: dict[str, Any] = {}
-        if not all(task.potential.space.invariant for task in problems):
-            # Neighbours and centroids mean nothing to a test function.
-            defaults = {"kind": "componentwise"}
-        elif max((task.n for task in problems), default=1) > 20:
-            defaults = {"shortest": 250, "longest": 1000, "updates": 400}
-        if len(problems) > 1:
-            # Tasks vouch for each other: about the same number of rollouts per update.
-            defaults |= {"copies": 1}
-        known = {field.name for field in dataclasses.fields(TrainingConfig)}
-        if unknown := sorted(set(settings) - known):
-            raise ValueError(
-                f"{', '.join(unknown)}: unknown; known settings are "
-                f"{', '.join(sorted(known))}."
-            )
-        return TrainingConfig(tasks=tuple(tasks), **{**defaults, **settings})
+        # The tasks themselves, which may be somebody else's, are needed for defaults only.
+        if set(OF_TASKS) - set(settings):
+            problems = [get(name) for name in names]
+            if not all(task.potential.space.invariant for task in problems):
+                # Neighbours and centroids mean nothing to a test function.
+                defaults = {"features": "componentwise"}
+            elif max((task.n for task in problems), default=1) > 20:
+                defaults = {"shortest": 250, "longest": 1000, "updates": 400}
+            if len(problems) > 1:
+                # Tasks vouch for each other: about as many rollouts per update.
+                defaults |= {"starts_per_task": 1}
+        return TrainingConfig(tasks=names, **{**defaults, **settings})
 
     @staticmethod
     def read(path: Path) -> "TrainingConfig":
@@ -182,20 +228,23 @@ class TrainingConfig:
             ) from error
 
     @staticmethod
-    def parse(text: str) -> "TrainingConfig":
+    def parse(text: str, *, without: Sequence[str] = ()) -> "TrainingConfig":
         """Return the settings that a TOML text names, with defaults for the others.
+
+        Arguments:
+            text: TOML.
+            without: settings to be left at their defaults.
 
         Raises:
             ValueError: if it is not TOML, or has an unknown key or a value of the wrong
                 type.
         """
-        settings = tomllib.loads(text)
-        hints = get_type_hints(TrainingConfig)
-        converted = {
-            key: _convert(key, value, hints[key]) if key in hints else value
-            for key, value in settings.items()
-        }
-        return TrainingConfig.for_tasks(converted.pop("tasks", ("lj13",)), **converted)
+        try:
+            settings = tomllib.loads(text)
+        except RecursionError as error:
+            raise ValueError("brackets are nested too deeply") from error
+        kept = {name: value for name, value in settings.items() if name not in without}
+        return TrainingConfig.for_tasks(_named(kept.pop("tasks", "lj13")), **kept)
 
     @staticmethod
     def choose(
@@ -212,7 +261,7 @@ class TrainingConfig:
             ValueError: if both tasks and a file are given, or either is not usable.
         """
         if path is None:
-            return TrainingConfig.for_tasks(members(tasks or "lj13"), **settings)
+            return TrainingConfig.for_tasks(tasks or "lj13", **settings)
         if tasks is not None:
             raise ValueError(
                 f"tasks: {tasks!r} given besides --config {path}; name tasks in the file."
@@ -232,6 +281,11 @@ class TrainingConfig:
         return "\n".join(lines) + "\n"
 
     @property
+    def digest(self) -> str:
+        """A digest of all settings, by which files of a run are known as its own."""
+        return hashlib.sha256(self.to_toml().encode()).hexdigest()
+
+    @property
     def dtype(self) -> Any:
         """Floating-point type of rollouts and weights."""
         return jnp.dtype(self.precision)
@@ -242,93 +296,116 @@ class TrainingConfig:
         Raises:
             ValueError: if not even a single member fits.
         """
-        weights = count(self.optimizer())
+        weights = count(self.shapes())
         for chunk in range(self.chunk, 0, -1):
             config = dataclasses.replace(self, chunk=chunk)
             if (needed := config.trainer().memory(weights) / 2**20) <= mebibytes:
                 return config
         raise ValueError(
-            f"memory: {mebibytes} MiB given, but a single member on {self.copies} starts "
-            f"needs about {needed:.1f} MiB; allow more, or lower copies."
+            f"memory: {mebibytes} MiB given, but a single member on {self.starts_per_task} "
+            f"starts needs about {needed:.1f} MiB; allow more, or lower starts_per_task."
         )
 
     def problems(self) -> tuple[Task, ...]:
         """Return the tasks themselves."""
         return tuple(get(name) for name in self.tasks)
 
-    def optimizer(self) -> Learned:
-        """Return the untrained optimizer."""
-        return self.prepared(
-            Learned.create(
-                Domain.WEIGHTS.key(self.seed),
-                preset=self.preset,
-                kind=self.kind,
-                hidden=self.hidden,
-                dtype=self.dtype,
-            )
-        )
+    def untrained(self) -> AbstractOptimizer[Any]:
+        """Return the optimizer before training."""
+        offered = {
+            "key": Domain.WEIGHTS.key(self.seed),
+            "preset": self.preset,
+            "features": self.features,
+            "hidden": self.hidden,
+            "dtype": self.dtype,
+        }
+        made = make(OPTIMIZERS[self.optimizer], offered)
+        require_instance(optimizer=(made, AbstractOptimizer))
+        return self.prepared(cast(made, self.dtype))
+
+    def shapes(self) -> AbstractOptimizer[Any]:
+        """Return the optimizer with shapes in place of arrays, which take no memory."""
+        return eqx.filter_eval_shape(self.untrained)
 
     @property
-    def _shifted(self) -> set[int]:
-        """Numbers of atoms whose shifts are trained."""
+    def _own_sizes(self) -> set[int]:
+        """Numbers of atoms whose biases are trained."""
         trained = self.problems() if self.trains != "network" else ()
         return {task.n for task in trained}
 
-    def starting_from(self, optimizer: Learned) -> "TrainingConfig":
-        """Return these settings with room for all shifts of the weights to begin with."""
-        if self.sizes or optimizer.sizes is None:
+    def starting_from(self, optimizer: AbstractOptimizer[Any]) -> "TrainingConfig":
+        """Return these settings with room for all biases of the weights to begin with."""
+        if (
+            self.sizes
+            or not isinstance(optimizer, Learned)
+            or optimizer.size_biases is None
+        ):
             return self
-        room = self._shifted.union(optimizer.sizes.atoms)
+        room = self._own_sizes.union(optimizer.size_biases.atoms)
         return dataclasses.replace(self, sizes=tuple(sorted(room)))
 
-    def prepared(self, optimizer: Learned) -> Learned:
+    def prepared(self, optimizer: AbstractOptimizer[Any]) -> AbstractOptimizer[Any]:
         """Return an optimizer as these settings train it.
 
         Raises:
-            ValueError: if `sizes` does not name all numbers of atoms that it has shifts
-                for, or that are to be trained.
+            ValueError: if `sizes` does not name all numbers of atoms that it has biases
+                for, or that are to be trained; or if it has no network for them.
         """
-        own = self._shifted
-        has = () if optimizer.sizes is None else optimizer.sizes.atoms
+        own = self._own_sizes
+        if not isinstance(optimizer, Learned):
+            if own or self.sizes:
+                raise ValueError(
+                    f"optimizer: {self.optimizer} has no biases for each size; leave "
+                    "trains and sizes at their defaults."
+                )
+            return optimizer
+        has = () if optimizer.size_biases is None else optimizer.size_biases.atoms
         sizes = self.sizes or tuple(own)
         if missing := sorted(own.union(has) - set(sizes)):
             raise ValueError(
-                f"sizes: {list(sizes)} given, but there are, or are to be trained, shifts "
+                f"sizes: {list(sizes)} given, but there are, or are to be trained, biases "
                 f"for {missing}; name these in sizes as well."
             )
         if not sizes:
             return optimizer
-        frozen = self.trains == "sizes"
-        return optimizer.with_sizes(sizes, trained=tuple(own), frozen=frozen)
+        frozen = self.trains == "size-biases"
+        return optimizer.with_size_biases(sizes, trained=tuple(own), frozen=frozen)
 
     def meta_strategy(self) -> AbstractMetaStrategy:
-        """Return the meta-strategy."""
-        names = ("sigma", "sigma_decay", "rate", "decay")
-        require_positive(**{name: getattr(self, name) for name in names})
-        shared = {
-            "sigma": Cosine(self.sigma, self.sigma_decay, float(self.updates)),
-            "rate": Cosine(self.rate, self.decay, float(self.updates)),
+        """Return the meta-strategy.
+
+        Raises:
+            ValueError: if a setting is out of its range.
+        """
+        last = self.final_learning_rate
+        offered = {
+            "pairs": self.pairs,
+            "members": 2 * self.pairs,
+            "sigma": self._schedule(self.sigma, self.final_sigma),
+            "learning_rate": self._schedule(
+                self.learning_rate, 0.3 * self.learning_rate if last is None else last
+            ),
+            "optimizer": META_OPTIMIZERS[self.meta_optimizer],
+            "clip": self.clip,
+            "centre": self.centre,
+            "parents": self.parents,
+            "elites": self.elites,
+            "crossover": self.crossover,
         }
-        match self.strategy:
-            case "normalized-es":
-                return NormalizedES(
-                    pairs=self.pairs, clip=self.clip, centre=self.centre, **shared
-                )
-            case "es":
-                return ES(pairs=self.pairs, **shared)
-            case "esmc":
-                return ESMC(pairs=self.pairs, **shared)
-            case "ga":
-                return GA(
-                    members=2 * self.pairs,
-                    parents=self.parents,
-                    elites=self.elites,
-                    crossover=self.crossover,
-                    sigma=shared["sigma"],
-                )
+        made = make(STRATEGIES[self.strategy], offered)
+        require_instance(strategy=(made, AbstractMetaStrategy))
+        return made
+
+    def _schedule(self, first: float, last: float | None) -> Any:
+        # A plain number is an array leaf: another one does not compile again.
+        return first if last is None else cosine(first, last, self.updates)
 
     def trainer(self, devices: int = 1) -> Trainer:
-        """Return the composed meta-update."""
+        """Return the composed meta-update.
+
+        Raises:
+            ValueError: if a setting is out of its range, or there are fewer devices.
+        """
         objective = Objective(
             final=self.final,
             best=self.best,
@@ -344,7 +421,7 @@ class TrainingConfig:
             self.meta_strategy(),
             objective,
             self.problems(),
-            copies=self.copies,
+            starts_per_task=self.starts_per_task,
             chunk=self.chunk,
             devices=devices,
             precision=self.precision,
@@ -352,23 +429,21 @@ class TrainingConfig:
         )
 
 
-def _convert(name: str, value: Any, expected: Any) -> Any:
-    """Check a TOML value against a field's type; whole numbers may stand for floats."""
-    if NoneType in get_args(expected):
-        (expected,) = (kind for kind in get_args(expected) if kind is not NoneType)
-    origin, arguments = get_origin(expected), get_args(expected)
-    if origin is Literal:
-        if value in arguments:
-            return value
-        raise ValueError(f"{name}: {value!r} given; choose from {list(arguments)}.")
-    if origin is tuple:
-        if isinstance(value, list):
-            return tuple(_convert(name, item, arguments[0]) for item in value)
-        raise ValueError(f"{name}: {value!r} given; write a list, [...].")
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if type(value) is not expected:
+def _converted(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as the types of their fields have them."""
+    hints = get_type_hints(TrainingConfig)
+    if unknown := sorted(set(settings) - set(hints)):
         raise ValueError(
-            f"{name}: {value!r} given; it must be of type {expected.__name__}."
+            f"{', '.join(unknown)}: unknown; known settings are {', '.join(sorted(hints))}."
         )
-    return value
+    return {name: converted(name, value, hints[name]) for name, value in settings.items()}
+
+
+def _named(tasks: Any) -> tuple[str, ...]:
+    """Return the names of tasks that were given as one string or as a list of them."""
+    listed = (tasks,) if isinstance(tasks, str) else tasks
+    if not isinstance(listed, (list, tuple)) or not all(
+        isinstance(name, str) for name in listed
+    ):
+        raise ValueError(f"tasks: {tasks!r} given; write a list of names, [...].")
+    return tuple(task for name in listed for task in members(name))

@@ -3,10 +3,12 @@
 import itertools
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..io import load, save, write_atomically
+from ..io import load, lock, read_metadata, save, write_atomically
 from ..meta import TrainState
 from ..optimizers import AbstractOptimizer
 from .config import TrainingConfig
@@ -20,8 +22,9 @@ class RunFolder:
     (weights that did best on validation starts), `start.l2h` (weights to begin with, if
     they are not fresh ones).
 
-    Every file but the two logs is replaced as a whole. A log may be ahead of the
-    checkpoint after a kill; `rewind` drops what the checkpoint does not know.
+    Every file but the two logs is replaced as a whole, and carries a digest of the
+    settings that it was made with. A log may be ahead of the checkpoint after a kill;
+    `rewind` drops what the checkpoint does not know.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,40 +83,69 @@ class RunFolder:
             raise ValueError(f"resume: {path} cannot be written; check its permissions.")
         return folder, TrainingConfig.read(folder.config)
 
+    @contextmanager
+    def writing(self, config: TrainingConfig) -> Iterator[None]:
+        """Keep other processes from writing while this one does, and tidy up before.
+
+        Arguments:
+            config: the settings that the caller goes by.
+
+        Raises:
+            ValueError: if another process writes here, or the folder holds a run with
+                other settings.
+        """
+        with lock(self.path):
+            if TrainingConfig.read(self.config) != config:
+                raise ValueError(
+                    f"run folder: {self.path} holds a run with other settings; choose "
+                    "another folder."
+                )
+            # Left behind where a process was killed while it wrote.
+            for leftover in self.path.glob(".*.tmp"):
+                leftover.unlink(missing_ok=True)
+            yield
+
     def save_start(self, optimizer: AbstractOptimizer, evaluations: int) -> None:
         """Keep the weights that a run begins with, and what they have cost."""
-        save(self.start, optimizer, {"kind": "start", "evaluations": evaluations})
+        card = {"kind": "start", "settings": self._digest(), "evaluations": evaluations}
+        save(self.start, optimizer, card)
 
     def first_optimizer(self, config: TrainingConfig) -> AbstractOptimizer:
         """Return the optimizer before the first update.
 
         Raises:
-            ValueError: if the weights to begin with are missing, damaged or of another
-                network.
+            ValueError: if the weights to begin with are missing, damaged, of another run
+                or another network.
         """
-        fresh = config.optimizer()
         if config.warm_start is None:
-            return fresh
-        return load(self.start, fresh)[0]
+            return config.untrained()
+        self._require(self.start, config, "the weights that the run began with")
+        return load(self.start, config.shapes(), finite=True)[0]
 
     def save_checkpoint(self, train_state: TrainState) -> None:
         """Replace the checkpoint."""
-        save(self.checkpoint, train_state, {"kind": "checkpoint"})
+        card = {"kind": "checkpoint", "settings": self._digest()}
+        save(self.checkpoint, train_state, card)
 
     def load_checkpoint(self, like: TrainState) -> TrainState:
         """Return the saved train_state; `like` if none was saved yet.
 
         Raises:
-            ValueError: if the file is truncated, altered or of another run.
+            ValueError: if the file is truncated, altered, or of another run or settings.
         """
         if not self.checkpoint.exists():
             return like
-        train_state, _ = load(self.checkpoint, like)
-        return train_state
+        found, card = load(self.checkpoint, like)
+        if card.get("settings") != self._digest():
+            raise ValueError(
+                f"{self.checkpoint}: of a run with other settings than {self.config}; put "
+                "back the file that belongs there."
+            )
+        return found
 
     def save_best(self, optimizer: AbstractOptimizer, card: dict[str, Any]) -> None:
         """Replace the best weights."""
-        save(self.best, optimizer, card)
+        save(self.best, optimizer, {**card, "settings": self._digest()})
 
     def best_optimizer(self, config: TrainingConfig) -> AbstractOptimizer:
         """Return the best weights; those of the checkpoint before the first validation.
@@ -122,7 +154,8 @@ class RunFolder:
             ValueError: if a file is damaged or belongs to another run.
         """
         if self.best.exists():
-            return load(self.best, config.optimizer())[0]
+            self._require(self.best, config, "the best weights")
+            return load(self.best, config.shapes(), finite=True)[0]
         first = config.meta_strategy().init(self.first_optimizer(config), config.seed)
         return self.load_checkpoint(TrainState.begin(first)).candidate
 
@@ -132,23 +165,71 @@ class RunFolder:
             file.write(json.dumps(row) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the metrics so far; a last row cut short by a kill is left out."""
-        return _rows(self.metrics)
+        """Return the metrics so far; a last row cut short by a kill is left out.
 
-    def rewind(self, update: int) -> None:
-        """Drop log rows of updates that the checkpoint does not know."""
-        for log in (self.metrics, self.timings):
-            kept = [row for row in _rows(log) if row["update"] <= update]
+        Raises:
+            ValueError: if an update is missing, or a row is damaged.
+        """
+        rows = _rows(self.metrics, "loss", "nonfinite", "evaluations")
+        if [row["update"] for row in rows] != list(range(1, len(rows) + 1)):
+            raise ValueError(
+                f"{self.metrics}: rows are missing or out of order; put back the whole "
+                "file."
+            )
+        return rows
+
+    def rewind(self, update: int) -> list[dict[str, Any]]:
+        """Drop log rows of updates that the checkpoint does not know.
+
+        Arguments:
+            update: number of updates that it knows.
+
+        Returns:
+            The metrics of these updates.
+
+        Raises:
+            ValueError: if the metrics of some of them are missing or damaged.
+        """
+        rows = self.rows()[:update]
+        if len(rows) < update:
+            raise ValueError(
+                f"{self.metrics}: has {len(rows)} of the {update} updates that the "
+                "checkpoint knows; put back the whole file."
+            )
+        times = [row for row in _rows(self.timings) if row["update"] <= update]
+        for log, kept in ((self.metrics, rows), (self.timings, times)):
             write_atomically(log, "".join(json.dumps(row) + "\n" for row in kept))
+        return rows
+
+    def _digest(self) -> str:
+        return TrainingConfig.read(self.config).digest
+
+    def _require(self, file: Path, config: TrainingConfig, what: str) -> None:
+        if not file.exists():
+            raise ValueError(f"{file}: missing; it holds {what}. Put it back.")
+        if read_metadata(file).get("settings") != config.digest:
+            raise ValueError(
+                f"{file}: of a run with other settings than {self.config}; put back the "
+                "file that belongs there."
+            )
 
 
-def _rows(log: Path) -> list[dict[str, Any]]:
+def _rows(log: Path, *needed: str) -> list[dict[str, Any]]:
+    """Read a log; refuse damage anywhere but in a last row without an end."""
     if not log.exists():
         return []
+    lines = log.read_bytes().split(b"\n")
     rows = []
-    for line in log.read_text().splitlines():
+    for number, line in enumerate(lines[:-1], start=1):
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+            row = json.loads(line)
+            good = type(row["update"]) is int and {*needed} <= {*row}
+        except (ValueError, TypeError, KeyError, RecursionError):
+            good = False
+        if not good:
+            raise ValueError(
+                f"{log}: line {number} is damaged; put back the whole file, or begin "
+                "another run with --warm-start and these weights."
+            )
+        rows.append(row)
     return rows

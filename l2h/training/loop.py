@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,20 +69,32 @@ def train(
         note: told what goes on between updates.
 
     Raises:
-        ValueError: for a damaged checkpoint, more devices than exist or more processes
-            than chunks.
+        ValueError: for a damaged folder or one that another process writes to, more
+            devices than exist or more processes than chunks.
     """
     trainer = check(config, None, devices)
+    alone = folder.writing(config) if processes.index() == 0 else nullcontext()
+    with alone:
+        yield from _updates(config, folder, trainer, deadline, examined, note)
+
+
+def _updates(
+    config: TrainingConfig,
+    folder: RunFolder,
+    trainer: Trainer,
+    deadline: float | None,
+    examined: bool,
+    note: Callable[[str], None],
+) -> Iterator[Row]:
+    """Make the updates of `train`."""
     writes = processes.index() == 0
-    first = folder.first_optimizer(config) if writes else config.optimizer()
+    first = folder.first_optimizer(config) if writes else config.untrained()
     train_state = TrainState.begin(trainer.strategy.init(first, config.seed))
     evaluations = 0
     if writes:
         train_state = folder.load_checkpoint(train_state)
-        folder.rewind(int(train_state.meta.update))
-        evaluations = max(
-            (row["evaluations"] for row in folder.rows()), default=_inherited(folder)
-        )
+        rows = folder.rewind(int(train_state.meta.update))
+        evaluations = rows[-1]["evaluations"] if rows else _inherited(folder)
     train_state = processes.from_first(train_state)
     started = time.monotonic()
     pace = _Pace(started, deadline, expected_evaluations(config) if examined else 0)

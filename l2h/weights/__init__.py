@@ -1,9 +1,10 @@
 """Trained optimizers that come with the library; cards in l2h/weights/README.md."""
 
+import os
 from importlib import resources
+from typing import Any
 
 from ..io import load as _load, read_metadata
-from ..optimizers import Learned
 from ..training import TrainingConfig
 
 _FOLDER = resources.files(__name__)
@@ -18,27 +19,51 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(n.removesuffix(".l2h") for n in files if n.endswith(".l2h")))
 
 
-def load(name: str) -> Learned:
-    """Return a bundled optimizer.
+def load(name: str | os.PathLike[str]) -> Any:
+    """Return a trained optimizer.
 
     Arguments:
         name: one of `names()`, or the path of a run's `best.l2h`.
 
     Raises:
-        ValueError: if there is no such optimizer, or its file is damaged.
+        ValueError: if there is no such optimizer, or its file cannot be read, is damaged,
+            or holds something else.
     """
-    if not name.endswith(".l2h"):
+    if not isinstance(name, (str, os.PathLike)):
+        raise ValueError(
+            f"name: a {type(name).__name__} given; give one of {', '.join(names())}, or "
+            "the path of a run's best.l2h."
+        )
+    path = os.fspath(name)
+    if isinstance(name, str) and not path.endswith(".l2h"):
         if name not in names():
             raise ValueError(
                 f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
                 "path of a run's best.l2h."
             )
-        with resources.as_file(_FOLDER / f"{name}.l2h") as path:
-            return load(str(path))
-    card = read_metadata(name)
-    if card.get("kind") != "weights":
-        raise ValueError(f"name: {name} holds no weights; give a run's best.l2h.")
-    return _load(name, TrainingConfig.parse(card["config"]).optimizer())[0]
+        with resources.as_file(_FOLDER / f"{name}.l2h") as bundled:
+            return load(bundled)
+    try:
+        card = read_metadata(path)
+        # Shapes only, until the file is known to have these.
+        return _load(path, _settings(path, card).shapes(), finite=True)[0]
+    except OSError as error:
+        raise ValueError(
+            f"name: {path} cannot be read ({error.strerror or error}); give one of "
+            f"{', '.join(names())}, or the path of a run's best.l2h."
+        ) from error
+
+
+def _settings(path: str, card: dict[str, Any]) -> TrainingConfig:
+    """Return the settings that a weight file was made with."""
+    text = card.get("config")
+    if card.get("kind") != "weights" or not isinstance(text, str):
+        raise ValueError(f"{path}: holds no weights; give a run's best.l2h.")
+    try:
+        # How weights were searched does not matter to those who use them.
+        return TrainingConfig.parse(text, without=("strategy", "meta_optimizer"))
+    except ValueError as error:
+        raise ValueError(f"{path}: its settings cannot be used: {error}") from error
 
 
 def training_evaluations(name: str) -> int:

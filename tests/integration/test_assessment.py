@@ -38,7 +38,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def assessments(small):
-    return assess(CONFIG, CONFIG.optimizer(), 1000)
+    return assess(CONFIG, CONFIG.untrained(), 1000)
 
 
 def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):
@@ -110,7 +110,7 @@ def test_known_searches_are_of_tasks_and_in_their_intervals():
 def test_examination_ends_at_its_deadline(small):
     begun, said = time.monotonic(), []
     nothing = assess(
-        CONFIG, CONFIG.optimizer(), 0, deadline=begun - 1.0, note=lambda *x: said.append(x)
+        CONFIG, CONFIG.untrained(), 0, deadline=begun - 1.0, note=lambda *x: said.append(x)
     )
     assert nothing == [] and said == []
 
@@ -123,6 +123,6 @@ def test_examination_ends_at_its_deadline(small):
             raise Late
 
     with pytest.raises(Late):
-        assess(CONFIG, CONFIG.optimizer(), 0, note=interrupt)
+        assess(CONFIG, CONFIG.untrained(), 0, note=interrupt)
     parts = [done for done, _ in said]
     assert parts == sorted(parts) and 0 < parts[-1] < 1

@@ -17,7 +17,7 @@ tasks = ["lj5"]
 hidden = [4]
 updates = 60
 pairs = 2
-copies = 1
+starts_per_task = 1
 chunk = 4
 shortest = 5
 longest = 10
@@ -107,7 +107,11 @@ def test_killed_and_resumed_equals_straight(straight):
         (["--config", "nowhere.toml"], "nowhere.toml"),
         (["--resume", "nowhere"], "nowhere"),
         (["lj13", "--devices", "0"], "devices"),
+        (["lj13", "--devices", "100"], "devices: 100 asked for"),
         (["lj13", "--updates", "many"], "updates"),
+        (["lj13", "--warm-start", "no.l2h"], "no.l2h cannot be read"),
+        (["lj13", "--hidden", "1000000", "1000000"], "hidden"),
+        (["lj13", "--strategy", "pes"], "choose from normalized-es"),
     ],
 )
 def test_mistakes_are_answered_in_words(tmp_path, arguments, words):

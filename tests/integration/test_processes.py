@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from l2h.cli.launch import several
 from l2h.training import RunFolder, TrainingConfig, train
-from pipelines.launch import several
 
 CONFIG = TrainingConfig.for_tasks(
     ["lj5"],
     hidden=(4,),
     updates=6,
     pairs=3,
-    copies=2,
+    starts_per_task=2,
     chunk=2,
     shortest=4,
     longest=9,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import time
 
 import numpy as np
@@ -15,7 +16,7 @@ CONFIG = TrainingConfig.for_tasks(
     hidden=(4,),
     updates=7,
     pairs=4,
-    copies=2,
+    starts_per_task=2,
     # One member each: eight chunks, as many as devices.
     chunk=1,
     shortest=4,
@@ -24,6 +25,9 @@ CONFIG = TrainingConfig.for_tasks(
     validation_starts=4,
     checkpoint_every=2,
 )
+
+
+QUICK = {"starts_per_task": 1, "validate_every": 2, "validation_starts": 2}
 
 
 def run(folder: RunFolder, config: TrainingConfig, stop: int | None = None, **options):
@@ -204,7 +208,7 @@ def test_settings_round_trip(tmp_path):
         ("pairs = 'many'", "pairs"),
         ("pairs = 0", "pairs"),
         ("pairs = true", "pairs"),
-        ("tasks = 'lj13'", "tasks"),
+        ("tasks = 3", "tasks"),
         ("tasks = ['lj13', 'lj13']", "lj13"),
         ("tasks = ['gold']", "gold"),
         ("tasks = ['lj0']", "lj0"),
@@ -227,3 +231,131 @@ def test_weight_card_can_rebuild_the_settings(straight):
     assert json.loads(json.dumps(card)) == card
     optimizer = straight.best_optimizer(CONFIG)
     assert np.any(np.asarray(optimizer.network.weights[-1]) != 0)
+
+
+def finished(straight, tmp_path) -> RunFolder:
+    """Return a copy of the finished run."""
+    shutil.copytree(straight.path, tmp_path / "copy")
+    return RunFolder(tmp_path / "copy")
+
+
+def test_damaged_metrics_are_refused_and_kept(straight, tmp_path):
+    folder = finished(straight, tmp_path)
+    lines = folder.metrics.read_text().splitlines(keepends=True)
+    for damaged in (
+        [*lines[:3], lines[3][:20] + "\n", *lines[4:]],  # half a row
+        [*lines[:3], "{}\n", *lines[4:]],
+        [*lines[:3], "[1]\n", *lines[4:]],
+        [*lines[:3], *lines[4:]],  # a row less
+        [*lines[:3], lines[4], lines[3], *lines[5:]],
+        lines[:3],
+        [],
+    ):
+        folder.metrics.write_text("".join(damaged))
+        with pytest.raises(ValueError, match=r"metrics\.jsonl: .*put back the whole file"):
+            run(folder, CONFIG)
+        assert folder.metrics.read_text() == "".join(damaged)
+    folder.metrics.unlink()
+    with pytest.raises(ValueError, match=r"metrics\.jsonl: has 0 of the 7 updates"):
+        run(folder, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"learning_rate": 0.1}, {"tasks": ("lj4",)}, {"clip": 1.0}]
+)
+def test_files_of_another_run_are_refused_and_nothing_is_lost(straight, tmp_path, change):
+    config = dataclasses.replace(CONFIG, **change)
+    folder = RunFolder.create(tmp_path / "run", config)
+    for name in ("checkpoint.l2h", "metrics.jsonl", "best.l2h"):
+        shutil.copy(straight.path / name, folder.path)
+    before = folder.metrics.read_bytes()
+    with pytest.raises(ValueError, match=r"checkpoint\.l2h: of a run with other settings"):
+        run(folder, config)
+    with pytest.raises(ValueError, match=r"best\.l2h: of a run with other settings"):
+        folder.best_optimizer(config)
+    assert folder.metrics.read_bytes() == before
+
+
+def test_other_settings_than_the_folder_has_are_refused(straight, tmp_path):
+    folder = finished(straight, tmp_path)
+    with pytest.raises(ValueError, match="run with other settings"):
+        run(folder, dataclasses.replace(CONFIG, seed=1))
+    # Comments and order are no settings.
+    text = folder.config.read_text()
+    folder.config.write_text("# Mine.\n" + "".join(sorted(text.splitlines(True))))
+    run(folder, CONFIG)
+
+
+def test_one_process_writes_at_a_time(straight, tmp_path):
+    folder = finished(straight, tmp_path)
+    before = {path: path.read_bytes() for path in folder.path.iterdir()}
+    # Another open file of this process is a stranger to the lock, like another process.
+    with folder.writing(CONFIG):
+        with pytest.raises(ValueError, match="another process writes"):
+            run(folder, CONFIG)
+        assert {path: path.read_bytes() for path in folder.path.iterdir()} == before
+    run(folder, CONFIG)  # let go
+
+
+def test_leftovers_of_a_kill_are_removed(straight, tmp_path):
+    folder = finished(straight, tmp_path)
+    leftover = folder.path / ".checkpoint.l2h.99.tmp"
+    leftover.write_bytes(b"half")
+    run(folder, CONFIG)
+    assert not leftover.exists()
+
+
+def test_missing_weights_to_begin_with_are_named(tmp_path):
+    config = dataclasses.replace(CONFIG, warm_start="lj13")
+    folder = RunFolder.create(tmp_path / "run", config)
+    with pytest.raises(ValueError, match=r"start\.l2h: missing"):
+        run(folder, config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"strategy": "pes"}, "strategy: 'pes' is unknown; choose from normalized-es"),
+        ({"scaling": "spraed"}, "scaling: 'spraed' given; choose from energy, spread"),
+        ({"hidden": 3}, "hidden: 3 given; write a list"),
+        ({"hidden": [1_000_000, 1_000_000]}, "hidden: .* weights"),
+        ({"hidden": [0]}, "hidden: .*at least 1"),
+        ({"precision": "float16"}, "precision: 'float16' given; choose from float32"),
+        ({"features": "smells"}, "features: 'smells' is unknown"),
+        ({"optimizer": "luck"}, "optimizer: 'luck' is unknown"),
+        ({"meta_optimizer": "luck"}, "meta_optimizer: 'luck' is unknown"),
+        ({"longest": 99_999_999_999}, "longest: .*at most 2,147,483,647"),
+        ({"sigma": float("nan")}, "sigma: nan given; it must be finite"),
+        ({"pairs": 2.5}, "pairs: 2.5 given; it must be of type int"),
+        ({"pairs": 0}, "pairs: 0 given"),
+        ({"final_learning_rate": -1.0}, "final_learning_rate"),
+        ({"colour": 3}, "colour: unknown; known settings"),
+        ({"optimizer": "fire", "trains": "all"}, "fire has no biases"),
+    ],
+)
+def test_bad_settings_are_named_in_python_too(settings, words):
+    with pytest.raises(ValueError, match=words):
+        TrainingConfig.for_tasks("lj5", **settings).untrained()
+    if "colour" not in settings and settings.get("trains") != "all":
+        # The run-time type checker, on in tests, may be the first to object.
+        with pytest.raises((ValueError, TypeError), match=next(iter(settings))):
+            TrainingConfig(**settings)
+
+
+def test_settings_take_what_stands_for_them(tmp_path):
+    config = TrainingConfig.for_tasks(
+        "lj5,lj6", hidden=[4, np.int64(5)], sigma=1, warm_start=tmp_path / "w.l2h"
+    )
+    assert config.tasks == ("lj5", "lj6") and config.hidden == (4, 5)
+    assert config.sigma == 1.0 and config.warm_start == str(tmp_path / "w.l2h")
+    assert TrainingConfig.parse(config.to_toml()) == config
+
+
+def test_any_optimizer_by_name_is_trained(tmp_path):
+    config = TrainingConfig.for_tasks(
+        "lj5", optimizer="adam", updates=2, pairs=2, shortest=4, longest=4, **QUICK
+    )
+    folder = RunFolder.create(tmp_path / "run", config)
+    run(folder, config)
+    before, after = config.untrained(), folder.best_optimizer(config)
+    assert type(after) is type(before) and float(after.rate) != float(before.rate)

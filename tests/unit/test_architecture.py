@@ -93,3 +93,25 @@ def test_import_touches_no_device():
     environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
     root = Path(l2h.__file__).parents[1]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, env=environment)
+
+
+def test_the_face_of_the_package_is_there_without_further_imports():
+    # In a fresh interpreter: here, others have imported these already.
+    code = (
+        "import sys, l2h\n"
+        "assert 'l2h.weights' not in sys.modules and 'weights' in dir(l2h)\n"
+        "assert 'lj13' in l2h.weights.names() and l2h.evaluation and l2h.testing\n"
+        "assert l2h.__version__[0].isdigit()\n"
+        "try: l2h.wieghts\n"
+        "except AttributeError as error: assert 'wieghts' in str(error)\n"
+        "else: raise SystemExit('no error')"
+    )
+    root = Path(l2h.__file__).parents[1]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=root, env=environment)
+
+
+def test_the_version_has_one_home():
+    root = Path(l2h.__file__).parents[1]
+    assert f"version: {l2h.__version__}\n" in (root / "CITATION.cff").read_text()
+    assert 'dynamic = ["version"]' in (root / "pyproject.toml").read_text()

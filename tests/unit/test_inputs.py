@@ -54,7 +54,7 @@ def test_fractions(name, value):
 CALLS = {
     "history": lambda: LBFGS(history=0),
     "dimension": lambda: Free(0),
-    "kind": lambda: Learned.create(KEY, kind="unknown"),
+    "features": lambda: Learned.create(KEY, features="unknown"),
     "preset": lambda: Learned.create(KEY, preset="unknown"),
     "sizes": lambda: Network((3,), key=KEY),
     "network": lambda: Learned(Equivariant(), Network((2, 3), key=KEY)),

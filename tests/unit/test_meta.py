@@ -31,7 +31,7 @@ LEARNED = Learned.create(jax.random.key(0), hidden=(4,))
     "optimizer",
     [
         LEARNED,
-        LEARNED.with_sizes((5, 13), trained=(13,), frozen=True),
+        LEARNED.with_size_biases((5, 13), trained=(13,), frozen=True),
         Adam(0.01, 0.8, 0.99, 1e-7),
         GradientDescent(0.02),
         Fire.original(),  # one of its fields is None
@@ -138,13 +138,13 @@ def test_losses_count_energies_up_to_that_of_separated_atoms():
 
 def test_training_survives_non_finite_rollouts():
     task = Task("poisoned", FunctionPotential(_poisoned), Uniform(0.5, scaled=False), 2)
-    component = Learned.create(jax.random.key(0), kind="componentwise", hidden=(4,))
+    component = Learned.create(jax.random.key(0), features="componentwise", hidden=(4,))
     # Trained to run away: some members meet the poison, some do not.
     bias = jnp.asarray([-3.0, 3.0], jnp.float32)
     wild = eqx.tree_at(lambda o: o.network.biases[-1], component, bias)
     objective = Objective(shortest=6.0, longest=6.0)
     trainer = Trainer(
-        NormalizedES(pairs=4, sigma=1.0), objective, (task,), copies=3, chunk=4
+        NormalizedES(pairs=4, sigma=1.0), objective, (task,), starts_per_task=3, chunk=4
     )
     state, info = trainer(trainer.strategy.init(wild, 0))
     assert 0 < info["nonfinite"] <= 1
@@ -168,7 +168,7 @@ def test_chunks_and_padding_do_not_change_losses():
             NormalizedES(pairs=5),
             Objective(shortest=3.0, longest=3.0),
             (get("lj5"),),
-            copies=2,
+            starts_per_task=2,
             chunk=chunk,
         )
         found, valid = _losses(trainer, trainer.strategy.init(LEARNED, 1))
@@ -208,7 +208,7 @@ def test_alike_tasks_share_a_program_and_keep_their_places():
     tasks = tuple(get(name) for name in names)
     assert alike(tasks) == ((0, 2, 4), (1,), (3,))
     objective = Objective(shortest=4.0, longest=4.0)
-    together = Trainer(NormalizedES(pairs=2), objective, tasks, copies=2, chunk=4)
+    together = Trainer(NormalizedES(pairs=2), objective, tasks, starts_per_task=2, chunk=4)
     state = together.strategy.init(LEARNED, 1)
     found, _ = _losses(together, state)
     update = jax.random.fold_in(Domain.TRAIN.key(1), 0)
@@ -331,10 +331,20 @@ def test_horizons_cover_their_range_log_uniformly():
             lambda: Trainer(NormalizedES(), Objective(), (get("lj5"),), devices=999),
             "devices",
         ),
+        (lambda: Trainer(NormalizedES, Objective(), (get("lj5"),)), "strategy"),
+        (lambda: Trainer(NormalizedES(), Objective, (get("lj5"),)), "objective"),
+        (lambda: Trainer(NormalizedES(), Objective(), get("lj5")), "tasks"),
+        (lambda: Trainer(NormalizedES(), Objective(), "lj5"), "tasks"),
+        (lambda: Trainer(NormalizedES(), Objective(), ["lj5"]), "tasks"),
         (lambda: get("lj-3"), "task"),
+        (lambda: get(13), "task"),
+        (lambda: get("si1000000"), "10,000 atoms"),
+        (lambda: get("lj99999999999999999999"), "10,000 atoms"),
+        (lambda: get("rastrigin99999"), "10,000 atoms"),
         (lambda: get("lj1"), "lj1"),
     ],
 )
 def test_bad_input_is_named(build, named):
-    with pytest.raises(ValueError, match=named):
+    # The run-time type checker, on in tests, may be the first to object.
+    with pytest.raises((ValueError, TypeError), match=named):
         build()

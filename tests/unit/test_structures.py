@@ -79,3 +79,11 @@ def test_single_precision_is_accepted() -> None:
     with jax.enable_x64(False):
         atoms = to_atoms(LennardJones(), jnp.asarray(TRIANGLE, jnp.float32))
     assert abs(atoms.get_potential_energy() + 3) < 1e-5
+
+
+def test_without_ase_the_extra_is_named(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install 'l2h\[run\]'"):
+        to_atoms(LennardJones(), TRIANGLE)
+    with pytest.raises(ImportError, match="ase: .*not installed"):
+        write_extxyz(tmp_path / "out.extxyz", LennardJones(), TRIANGLE[None])

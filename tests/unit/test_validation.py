@@ -149,7 +149,7 @@ def test_validation_searches_at_all_horizons_and_counts_all():
         ("lj5",), hidden=(4,), shortest=5, longest=20, validation_starts=6
     )
     seen = []
-    found = validate(config, config.optimizer(), seen.append)
+    found = validate(config, config.untrained(), seen.append)
     (group,) = found.trials
     assert [t.steps for t in group] == horizons(20, FRACTIONS) == [2, 6, 20]
     assert all(t.starts == 6 for t in group)

@@ -75,7 +75,7 @@ def test_recipes_of_the_bundled_optimizers_build():
         config = TrainingConfig.read(recipe)
         trainer = config.trainer()
         assert trainer.strategy.population == 2 * config.pairs
-        assert config.optimizer().frozen is (config.trains == "sizes")
+        assert config.untrained().frozen is (config.trains == "size-biases")
 
 
 def test_unknown_names_and_other_files_are_refused(tmp_path):

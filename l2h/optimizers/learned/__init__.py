@@ -6,4 +6,5 @@ from .equivariant import Equivariant as Equivariant
 from .head import Head as Head
 from .learned import Learned as Learned
 from .network import Network as Network
-from .sizes import Sizes as Sizes
+from .registry import FEATURES as FEATURES, register as register
+from .size_biases import SizeBiases as SizeBiases

@@ -12,14 +12,18 @@ from ..._leaves import cast
 from ...potentials import AbstractPotential, Observation
 from ..base import AbstractOptimizer, State, untrained
 from .base import AbstractFeatures
-from .componentwise import Componentwise
-from .equivariant import Equivariant
 from .head import Head
 from .network import Network
-from .sizes import Sizes
+from .registry import FEATURES
+from .size_biases import SizeBiases
 
 Preset = Literal["default", "paper"]
-Kind = Literal["equivariant", "componentwise"]
+
+# What the default preset puts out at first, for features of which it is known.
+_WARM = {
+    # gradient, momenta at 0.5, 0.9, 0.99, 0.999, offset, two shells | magnitude
+    "equivariant": (-0.3, -0.3, -0.3, 0.0, 0.0, -0.3, 0.0, 0.0, 1.5),
+}
 
 
 class Learned(AbstractOptimizer[Any]):
@@ -29,24 +33,26 @@ class Learned(AbstractOptimizer[Any]):
         features: what the network reads and which directions it weighs.
         network: from `features.inputs` to `features.directions + 1` outputs.
         head: from outputs to a displacement.
-        sizes: how the network changes with the number of atoms; not at all if None.
-        frozen: whether meta-training keeps the network and changes `sizes` only; static.
+        size_biases: how the network changes with the number of atoms; not at all if None.
+        frozen: whether meta-training keeps the network and changes `size_biases` only;
+            static.
 
     Raises:
-        ValueError: if the network is frozen without sizes to train, or its layers do not
-            fit the features.
+        ValueError: if the network is frozen without size biases to train, or its layers
+            do not fit the features.
     """
 
     features: AbstractFeatures
     network: Network
     head: Head = eqx.field(default_factory=Head)
-    sizes: Sizes | None = None
+    size_biases: SizeBiases | None = None
     frozen: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
-        if self.frozen and self.sizes is None:
+        if self.frozen and self.size_biases is None:
             raise ValueError(
-                "frozen: nothing would be left to train; give sizes, or train the network."
+                "frozen: nothing would be left to train; give size_biases, or train the "
+                "network."
             )
         expected = (self.features.inputs, self.features.directions + 1)
         first, last = self.network.weights[0], self.network.weights[-1]
@@ -64,7 +70,7 @@ class Learned(AbstractOptimizer[Any]):
         key: PRNGKeyArray,
         *,
         preset: Preset = "default",
-        kind: Kind = "equivariant",
+        features: str = "equivariant",
         hidden: Sequence[int] = (32, 32),
         dtype: Any = jnp.float32,
     ) -> "Learned":
@@ -75,32 +81,25 @@ class Learned(AbstractOptimizer[Any]):
             preset: "paper" has a zero output layer, so its first update is zero; "default"
                 starts as a plain descent with momentum and a slight compression (an
                 output bias), which makes meta-training reliable.
-            kind: "equivariant", or "componentwise" as in the paper.
+            features: what the network reads, by name: "equivariant", "componentwise" as in
+                the paper, or registered.
             hidden: sizes of the hidden layers.
             dtype: of the weights.
 
         Raises:
-            ValueError: for an unknown preset or kind.
+            ValueError: for an unknown preset or feature set.
         """
-        kinds = {"equivariant": Equivariant(), "componentwise": Componentwise()}
-        if kind not in kinds:
-            raise ValueError(f"kind: {kind!r} is unknown; choose from {sorted(kinds)}.")
-        features = kinds[kind]
-        warm = {
-            # gradient, momenta at 0.5, 0.9, 0.99, 0.999, offset, two shells | magnitude
-            "equivariant": (-0.3, -0.3, -0.3, 0.0, 0.0, -0.3, 0.0, 0.0, 1.5),
-            "componentwise": (0.0, 0.0),
-        }
-        biases = {"default": warm[kind], "paper": None}
+        read = FEATURES[features]()
+        biases = {"default": _WARM.get(features), "paper": None}
         if preset not in biases:
             raise ValueError(
                 f"preset: {preset!r} is unknown; choose from {sorted(biases)}."
             )
-        sizes = (features.inputs, *hidden, features.directions + 1)
+        sizes = (read.inputs, *hidden, read.directions + 1)
         network = Network(sizes, key=key, output_bias=biases[preset], dtype=dtype)
         # In the dtype of the weights whatever JAX's default is, so that weights which were
         # saved with 64-bit switched on load without it.
-        return Learned(features, network, cast(Head(), dtype))
+        return Learned(read, network, cast(Head(), dtype))
 
     def begin(
         self,
@@ -118,38 +117,38 @@ class Learned(AbstractOptimizer[Any]):
         x = state.observation.positions
         reading, memory = self.features.read(potential, state)
         network = self.network
-        if self.sizes is not None:
-            network = self.sizes.shifted(network, len(x))
+        if self.size_biases is not None:
+            network = self.size_biases.applied(network, len(x))
         outputs = cast(network, x.dtype)(reading.inputs)
         moved = self.features.arrange(self.head(outputs, reading.basis), x.shape)
         return x + moved * potential.scale.length.astype(x.dtype), memory
 
-    def with_sizes(
+    def with_size_biases(
         self, atoms: Sequence[int], *, trained: Sequence[int] | None = None, frozen: bool
     ) -> "Learned":
-        """Return this optimizer with shifts for these numbers of atoms.
+        """Return this optimizer with biases for these numbers of atoms.
 
         Arguments:
-            atoms: all that are to have shifts of their own; new ones are interpolated
+            atoms: all that are to have biases of their own; new ones are interpolated
                 between those that there are, zero if there are none.
-            trained: those whose shifts meta-training changes; None for all.
+            trained: those whose biases meta-training changes; None for all.
             frozen: whether it keeps the network.
 
         Raises:
-            ValueError: if this optimizer has shifts for other numbers of atoms, which would
+            ValueError: if this optimizer has biases for other numbers of atoms, which would
                 be lost, or `trained` names others.
         """
-        sizes = Sizes.none(self.network, atoms)
-        if self.sizes is not None:
-            if lost := sorted(set(self.sizes.atoms) - set(atoms)):
+        sizes = SizeBiases.none(self.network, atoms)
+        if self.size_biases is not None:
+            if lost := sorted(set(self.size_biases.atoms) - set(atoms)):
                 raise ValueError(
-                    f"atoms: {list(atoms)} given, but there are shifts for {lost} already; "
+                    f"atoms: {list(atoms)} given, but there are biases for {lost} already; "
                     "name these as well."
                 )
-            rows = tuple(self.sizes.row(n) for n in sizes.atoms)
-            sizes = Sizes(rows, sizes.atoms, sizes.atoms)
+            rows = tuple(self.size_biases.row(n) for n in sizes.atoms)
+            sizes = SizeBiases(rows, sizes.atoms, sizes.atoms)
         if trained is not None:
-            sizes = Sizes(sizes.rows, sizes.atoms, tuple(sorted(set(trained))))
+            sizes = SizeBiases(sizes.rows, sizes.atoms, tuple(sorted(set(trained))))
         return Learned(self.features, self.network, self.head, sizes, frozen)
 
     def trainable(self) -> PyTree:
@@ -157,9 +156,9 @@ class Learned(AbstractOptimizer[Any]):
         if not self.frozen:
             names.append("network")
             values.append(jax.tree.map(lambda _: "real", self.network))
-        if self.sizes is not None:
-            names.append("sizes")
-            values.append(self.sizes.trainable())
+        if self.size_biases is not None:
+            names.append("size_biases")
+            values.append(self.size_biases.trainable())
         return eqx.tree_at(
             lambda tree: [getattr(tree, name) for name in names],
             untrained(self),

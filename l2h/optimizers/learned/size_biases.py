@@ -12,15 +12,15 @@ from ..base import untrained
 from .network import Network
 
 
-class Sizes(eqx.Module):
-    """Shifts of a network's first and last biases, a function of the number of atoms.
+class SizeBiases(eqx.Module):
+    """Size-conditional biases: added to a network's first and last, by number of atoms.
 
     There is one row for each of some numbers of atoms; between them, rows are interpolated
     linearly in the logarithm of the number of atoms, beyond them the outermost counts. A
     size can then be trained, on a network that is kept, without unlearning what others do.
 
     Arguments:
-        rows: shifts of the first biases, then of the last, for each of `atoms`.
+        rows: what is added to the first biases, then to the last, for each of `atoms`.
         atoms: numbers of atoms that have a row, in rising order; static.
         trained: those whose rows meta-training changes; static. A row without any influence
             on the losses would be changed at random.
@@ -47,26 +47,26 @@ class Sizes(eqx.Module):
             )
 
     @staticmethod
-    def none(network: Network, atoms: Sequence[int]) -> "Sizes":
+    def none(network: Network, atoms: Sequence[int]) -> "SizeBiases":
         """Return rows of zeros, which change nothing, all of them trained.
 
         Arguments:
-            network: whose biases are to be shifted.
+            network: whose biases are added to.
             atoms: numbers of atoms that get a row, in any order.
         """
         first, last = network.biases[0], network.biases[-1]
         zero = jnp.zeros(first.size + last.size, first.dtype)
         known = tuple(sorted(set(atoms)))
-        return Sizes((zero,) * len(known), known, known)
+        return SizeBiases((zero,) * len(known), known, known)
 
     def row(self, n: int) -> Float[Array, " s"]:
-        """Return the shifts for `n` atoms."""
+        """Return what is added for `n` atoms."""
         logs = np.log(self.atoms)
         hats = [np.interp(np.log(n), logs, row) for row in np.eye(len(logs))]
         weights = jnp.asarray(hats, self.rows[0].dtype)
         return jnp.sum(weights[:, None] * jnp.stack(self.rows), axis=0)
 
-    def shifted(self, network: Network, n: int) -> Network:
+    def applied(self, network: Network, n: int) -> Network:
         """Return the network for `n` atoms."""
         row, first, last = self.row(n), network.biases[0], network.biases[-1]
         biases: Any = (
