@@ -15,6 +15,7 @@ from ._version import __version__ as __version__
 from .rollout import Rollout as Rollout, advance as advance, rollout as rollout
 
 if TYPE_CHECKING:
+    from .engine import SearchResult as SearchResult, search as search
     from . import (
         evaluation as evaluation,
         io as io,
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
         weights as weights,
     )
 
-# Imported when first asked for: searching for a structure needs none of them.
-_LATER = ("evaluation", "io", "testing", "training", "weights")
+# Imported when first asked for: composing optimizers and potentials needs none of them.
+_LATER = ("engine", "evaluation", "io", "testing", "training", "weights")
+_ENGINE = ("search", "SearchResult")
 
 
 def __getattr__(name: str) -> Any:
     if name in _LATER:
         return importlib.import_module(f".{name}", __name__)
+    if name in _ENGINE:
+        return getattr(importlib.import_module(".engine", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_LATER, *_ENGINE})

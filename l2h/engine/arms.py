@@ -2,66 +2,116 @@
 
 from collections.abc import Callable, Sequence
 
-from ..inits import Grown
+from .. import weights
+from ..inits import Grown, Symmetric
 from ..lattice import suits
-from ..optimizers import LBFGS, BasinHopping, Shake, Swaps
+from ..optimizers import LBFGS, BasinHopping, Shake
+from ..potentials import Gupta
+from ..spaces import Periodic
+from ..symmetry import CellGroups
 from ..tasks import Task
-from .attempt import Arm
+from .attempt import Abandonment, Arm
 
 # Steps of a walk that begins anywhere, and of one that begins from a low minimum.
 HOPS, ONWARD = 1000, 400
+# Distance above the best, as a fraction of its energy, at which attempts are given up:
+# minima of metals lie closer together than those of other laws.
+WINDOW, METALLIC = 0.02, 0.006
 
 
-def _grown(task: Task) -> Arm:
+def grown(task: Task) -> Arm:
+    """Grow from symmetric cores, with noise: minima with defects, too."""
     return Arm("grown", Grown())
 
 
-def _quiet(task: Task) -> Arm:
+def quiet(task: Task) -> Arm:
+    """Grow from symmetric cores, with little noise: symmetric minima."""
     return Arm("grown-quiet", Grown(noise=0.1))
 
 
-def _symmetric(task: Task) -> Arm:  # noqa
-    raise NotImplementedError
+def symmetric(task: Task) -> Arm:
+    """Whole structures with a random symmetry, quenched."""
+    space, scale = task.potential.space, task.potential.scale
+    if isinstance(space, Periodic):
+        # Listed here, where the cell has known values.
+        cells = CellGroups(space.cell, task.n, scale.length)
+        return Arm("symmetric", Symmetric(cells=cells))
+    return Arm("symmetric", Symmetric())
 
 
-def _random(task: Task) -> Arm:
+def random(task: Task) -> Arm:
+    """The task's own starts, quenched."""
     return Arm("random", task.init)
 
 
-def _plain(task: Task) -> Arm:
+def plain(task: Task) -> Arm:
+    """Basin hopping after Wales and Doye."""
     return Arm("bh-plain", task.init, BasinHopping.plain(), HOPS)
 
 
-def _onward(task: Task) -> Arm:
-    # Cooler than a walk from anywhere: there is less to leave.
-    hop = Swaps(Shake(0.36, loose=0.4))
-    walk = BasinHopping(LBFGS.coarse(), hop, temperature=0.3, target=0.5)
-    return Arm("onward", None, walk, ONWARD)
-
-
-def _strong(task: Task) -> Arm:
+def strong(task: Task) -> Arm:
+    """Basin hopping with quenches in two phases."""
     return Arm("bh-strong", task.init, BasinHopping.strong(), HOPS)
 
 
+def onward(task: Task) -> Arm:
+    """Basin hopping from low minima found before; in alloys in two phases, else cooler
+    than from anywhere, since there is less to leave."""
+    if _alloy(task):
+        return Arm("onward", None, BasinHopping.strong(), ONWARD)
+    walk = BasinHopping(LBFGS.coarse(), Shake(0.36, loose=0.4), temperature=0.3, target=0.5)
+    return Arm("onward", None, walk, ONWARD)
+
+
+def learned(task: Task) -> Arm:
+    """A learned optimizer from the task's own starts, quenched at the end of its steps.
+
+    Bundled weights, trained on Lennard-Jones alone; natural units carry them to metals.
+    Which, and for how many steps: what cost least a hit (docs/search.md).
+    """
+    name, steps = (
+        ("lj38", 250) if _metal(task) or 32 <= task.n <= 45 else ("lj-family", 200)
+    )
+    if task.n <= 15 and not _metal(task):
+        name, steps = "lj13", 50
+    return Arm("learned", task.init, weights.load(name), steps)
+
+
 ARMS: dict[str, Callable[[Task], Arm]] = {
-    "grown": _grown,
-    "grown-quiet": _quiet,
-    # SYM
-    "random": _random,
-    "bh-plain": _plain,
-    "bh-strong": _strong,
-    "onward": _onward,
+    "grown": grown,
+    "grown-quiet": quiet,
+    "symmetric": symmetric,
+    "learned": learned,
+    "onward": onward,
+    "bh-strong": strong,
+    "bh-plain": plain,
+    "random": random,
 }
+
+
+def _metal(task: Task) -> bool:
+    return isinstance(task.potential, Gupta)
+
+
+def _alloy(task: Task) -> bool:
+    return isinstance(task.potential, Gupta) and len(task.potential.A) > 1
 
 
 def default(task: Task) -> tuple[str, ...]:
     """Return the names of the arms that make sense for a task, the best bet first."""
     space = task.potential.space
-    if suits(task.potential):
-        return ("grown", "grown-quiet", "bh-strong", "random")
-    if space.invariant and space.dimension == 3:
-        return ("bh-strong", "random")
-    return ("bh-plain", "random")
+    if not space.invariant or space.dimension != 3:
+        return ("bh-plain", "random")
+    if not suits(task.potential):
+        return ("symmetric", "onward", "bh-strong", "random")
+    # A network knows what it was trained on: close-packed clusters of these sizes.
+    trained = ("learned",) if task.n <= 80 else ()
+    return ("grown", "grown-quiet", *trained, "symmetric", "onward", "bh-strong")
+
+
+def abandonment(task: Task) -> Abandonment:
+    """Return the rule by which attempts on a task are given up."""
+    return Abandonment(METALLIC if _metal(task) else WINDOW)
 
 
 def choose(task: Task, names: Sequence[str | Arm] | None) -> tuple[Arm, ...]:

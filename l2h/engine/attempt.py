@@ -13,7 +13,7 @@ from ..inits import AbstractInit, Start, begin_at
 from ..lattice import AbstractLaw, Growing, arrange, law, settle, suits
 from ..optimizers import LBFGS, AbstractOptimizer, State
 from ..optimizers.quench import gradient_rms
-from ..potentials import AbstractPotential
+from ..potentials import AbstractPotential, Gupta
 from ..rollout import advance, rollout
 from ..spaces import padded
 
@@ -218,7 +218,7 @@ def _rearranged(
 ) -> Callable[[Float[Array, "n d"]], tuple[Array, Array, Array]]:
     """Return what moves atoms without relaxation: to vacant sites, or in alloys into each
     other's places. It returns positions, the energy gained, and site probes made."""
-    species = getattr(potential, "species", None)
+    species = potential.species if isinstance(potential, Gupta) else None
 
     def exchange(x: Float[Array, "n d"]) -> tuple[Array, Array, Array]:
         n, unit = len(x), cast(potential.scale, x.dtype)
@@ -230,10 +230,12 @@ def _rearranged(
 
     def swap(x: Float[Array, "n d"]) -> tuple[Array, Array, Array]:
         unit = cast(potential.scale, x.dtype)
+        assert species is not None
         swapped, gain = arrange(known, x, species, unit.energy)
         return swapped, gain, jnp.asarray(0, jnp.int32)
 
-    return exchange if species is None or potential.A.shape[0] == 1 else swap
+    alloy = isinstance(potential, Gupta) and len(potential.A) > 1
+    return swap if alloy else exchange
 
 
 def _repair(

@@ -19,7 +19,7 @@ from ..evaluation.minima import fingerprint
 from ..optimizers import quench
 from ..potentials import AbstractPotential
 from ..tasks import Task, get
-from .arms import choose
+from .arms import abandonment, choose
 from .attempt import Abandonment, Arm, Begun, begin, finish
 from .bandit import Shares, Tally
 from .ledger import Ledger, Minimum
@@ -107,7 +107,7 @@ def search(
         arms: names (`l2h.engine.ARMS`) or arms of your own, the best bet first; what makes
             sense for the task by default.
         devices: how many local devices share the work; all by default.
-        rule: when attempts are given up.
+        rule: when attempts are given up; what suits the task by default.
         shares: how the arms share the budget.
         folder: where the books are kept while the search runs; a search that was killed
             there goes on.
@@ -132,7 +132,7 @@ def search(
     hunt = _Search(
         task,
         chosen,
-        rule or Abandonment(),
+        rule or abandonment(task),
         shares or Shares(),
         seed,
         jax.local_devices()[:count],

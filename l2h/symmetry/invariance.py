@@ -20,14 +20,44 @@ class Invariance(eqx.Module):
 
     \[ (P u)_i = \frac{1}{|G|} \sum_{R \in G} R^{-1} u_{R(i)}. \]
 
-    Forces on an invariant structure are such displacements already. Under `jax.vmap`, every
-    structure may have a group of its own.
+    Forces on an invariant structure are such displacements already. Orbit by orbit the sum
+    is short: displacements are carried back to the orbit's first atom and averaged, their
+    mean is averaged over the operations that leave this atom in place, and carried to all.
+
+    Build it with `Invariance.of`. Under `jax.vmap`, every structure may have a group of its
+    own.
     """
 
     operations: Float[Array, "g 3 3"]
     atoms: Int[Array, "g n"]
     """Number of the atom to which each operation carries each atom."""
     mask: Bool[Array, " g"]
+    orbits: Int[Array, " n"]
+    """Number of the first atom of the orbit that each atom belongs to."""
+    turns: Float[Array, "n 3 3"]
+    """Of an operation that carries the orbit's first atom to each."""
+    spread: Float[Array, "n 3 3"]
+    """What turns the sum over an orbit, carried back, into each atom's displacement."""
+
+    def __init__(
+        self,
+        operations: Float[Array, "g 3 3"],
+        atoms: Int[Array, "g n"],
+        mask: Bool[Array, " g"],
+    ) -> None:
+        """Prepare the projection from operations and how they permute the atoms."""
+        n, dtype = atoms.shape[1], operations.dtype
+        counts = mask[:, None]
+        orbits = jnp.min(jnp.where(counts, atoms, n), axis=0).astype(jnp.int32)
+        images = atoms[:, orbits]
+        there = counts & (images == jnp.arange(n, dtype=jnp.int32))
+        fixing = (counts & (images == orbits)).astype(dtype)
+        turns = operations[jnp.argmax(there, axis=0)]
+        # Divided by all operations at once: by those that leave the first atom in place,
+        # and by the atoms of the orbit.
+        sites = jnp.einsum("gn,gij->nij", fixing, operations) / jnp.sum(mask).astype(dtype)
+        self.operations, self.atoms, self.mask = operations, atoms, mask
+        self.orbits, self.turns, self.spread = orbits, turns, turns @ sites
 
     @staticmethod
     def of(
@@ -71,12 +101,6 @@ class Invariance(eqx.Module):
             )
         return Invariance(operations, jnp.argmin(apart, axis=-1).astype(jnp.int32), mask)
 
-    @property
-    def orbits(self) -> Int[Array, " n"]:
-        """Number of the first atom of the orbit that each atom belongs to."""
-        n = self.atoms.shape[1]
-        return jnp.min(jnp.where(self.mask[:, None], self.atoms, n), axis=0)
-
     def keeping(self, labels: Int[Array, " n"]) -> "Invariance":
         """Return only the operations that carry each atom to one with the same label.
 
@@ -97,9 +121,13 @@ class Invariance(eqx.Module):
 
     def project(self, displacements: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
         """Return the part of the displacements that keeps the symmetry."""
-        dtype = displacements.dtype
-        weights = self.mask.astype(dtype) / jnp.sum(self.mask).astype(dtype)
-        rows = (weights[:, None, None] * self.operations.astype(dtype)).reshape(-1, 3)
-        # Carried back by the inverse, which is the transpose: one product for all.
-        carried = displacements[self.atoms].swapaxes(1, 2).reshape(len(rows), -1)
-        return jnp.einsum("ki,kn->ni", rows, carried, precision="highest")
+        turns, spread = (m.astype(displacements.dtype) for m in (self.turns, self.spread))
+        back = _sum(turns.swapaxes(1, 2), displacements)
+        sums = jnp.zeros_like(back).at[self.orbits].add(back)
+        return _sum(spread, sums[self.orbits])
+
+
+def _sum(matrices: Float[Array, "n 3 3"], rows: Float[Array, "n 3"]) -> Array:
+    """Return one product per row, written out: matrices this small do not vectorise."""
+    x, y, z = (matrices[:, :, j] * rows[:, j, None] for j in range(3))
+    return x + y + z
