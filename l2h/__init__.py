@@ -15,7 +15,6 @@ from ._version import __version__ as __version__
 from .rollout import Rollout as Rollout, advance as advance, rollout as rollout
 
 if TYPE_CHECKING:
-    from .engine import SearchResult as SearchResult, search as search
     from . import (
         evaluation as evaluation,
         io as io,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         training as training,
         weights as weights,
     )
+    from .engine import SearchResult as SearchResult, search as search
 
 # Imported when first asked for: composing optimizers and potentials needs none of them.
 _LATER = ("engine", "evaluation", "io", "testing", "training", "weights")

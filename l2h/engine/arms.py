@@ -40,7 +40,7 @@ def symmetric(task: Task) -> Arm:
 
 
 def random(task: Task) -> Arm:
-    """The task's own starts, quenched."""
+    """Quench the task's own starts."""
     return Arm("random", task.init)
 
 
@@ -64,7 +64,7 @@ def onward(task: Task) -> Arm:
 
 
 def learned(task: Task) -> Arm:
-    """A learned optimizer from the task's own starts, quenched at the end of its steps.
+    """Let a learned optimizer run from the task's own starts, then quench.
 
     Bundled weights, trained on Lennard-Jones alone; natural units carry them to metals.
     Which, and for how many steps: what cost least a hit (docs/search.md).
