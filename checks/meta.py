@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import Partial
-from l2h.meta.antithetic import AbstractAntithetic
 from scipy.stats import norm
 
-from l2h.meta import ES, ESMC, GA, NormalizedES, ravel
+from l2h.meta import ES, ESMC, GA, EvolutionStrategy, NormalizedES, ravel
 from l2h.optimizers import Adam
 
 from .base import Context, Row, check, close, large, small
@@ -23,7 +22,7 @@ SIGMAS = 6.0
 
 
 def estimates(
-    strategy: AbstractAntithetic, losses: Callable[[jax.Array], jax.Array]
+    strategy: EvolutionStrategy, losses: Callable[[jax.Array], jax.Array]
 ) -> np.ndarray:
     """Return sigma times the estimate at params = 0, for independent seeds.
 
@@ -38,7 +37,7 @@ def estimates(
 
 @eqx.filter_jit
 def estimate(
-    strategy: AbstractAntithetic, losses: Callable[[jax.Array], jax.Array], seed: jax.Array
+    strategy: EvolutionStrategy, losses: Callable[[jax.Array], jax.Array], seed: jax.Array
 ) -> jax.Array:
     """Return sigma times one estimate; compiled once for each kind of loss."""
     state = strategy.init(Adam(), 0)

@@ -79,7 +79,7 @@ def sentence(error: Exception) -> str | None:
     if isinstance(error, OSError):
         if error.errno == errno.ENOSPC:
             what = f"{error.filename}: " if error.filename else ""
-            return f"{what}the disk is full; free some space, then {KEPT}."
+            return f"{what}the disk is full; free some space and try again."
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
     if isinstance(error, (ValueError, ImportError)):
         return str(error)
