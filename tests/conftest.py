@@ -1,4 +1,5 @@
-"""Settings of every test run: double precision, no silent conversions, fixed examples."""
+"""Settings of every test run: double precision, nothing silently converted or broadcast,
+fixed examples."""
 
 import ctypes
 import gc
@@ -27,6 +28,7 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # The first example of a property compiles, which no deadline can foresee.
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

@@ -29,7 +29,7 @@ def test_the_relaxation_of_starts_shares_no_draw_with_searches():
     for steps in (1, 2, 3):
         start = Harmonic(relaxer=Wander(), steps=steps)
         seen.append(start(key, potential, 6, jnp.float64))
-    centred = [np.asarray(x) - np.mean(x, axis=0) for x in seen]
+    centred = [x - x.mean(axis=0) for x in map(np.asarray, seen)]
     for ours in np.diff(centred, axis=0):
         assert np.max(np.abs(ours)) > 0.05
         # What a search with this key draws in a step, or in a part of one.

@@ -243,7 +243,7 @@ def test_memory_estimate_is_near_what_the_compiler_allocates(name):
 
 def test_quantile_and_spread_reduce_losses():
     losses = jnp.asarray(np.random.default_rng(0).normal(size=(20, 3, 5)))
-    losses = losses * jnp.asarray([1.0, 100.0, 1e4])[:, None] - 50.0
+    losses = losses * jnp.asarray([1.0, 100.0, 1e4])[None, :, None] - 50.0
     told = Objective(quantile=0.5, scaling="spread").compare(losses)
     assert told.shape == (20, 3, 1)
     np.testing.assert_allclose(jnp.quantile(told, 0.5, axis=(0, 2)), 0.0, atol=1e-12)

@@ -167,11 +167,11 @@ def test_centre_clips_each_start_before_they_are_averaged():
     es, esmc, plain = DESCENTS
     centred = NormalizedES(pairs=PAIRS, sigma=SIGMA, centre=True)
     state, losses = at(es, ORIGIN), random(esmc)
-    clipped = jnp.minimum(losses, losses[-1])[:-1]
+    clipped = jnp.minimum(losses, losses[-1:])[:-1]
     for clipping, without in ((esmc, es), (centred, plain)):
         found, expected = tell(clipping, state, losses), tell(without, state, clipped)
         np.testing.assert_allclose(vector(found[0]), vector(expected[0]), rtol=1e-5)
-    above = np.mean(np.asarray(losses[:-1] > losses[-1]))
+    above = np.mean(np.asarray(losses[:-1] > losses[-1:]))
     assert tell(esmc, state, losses)[1]["clipped"] == pytest.approx(above)
 
 
