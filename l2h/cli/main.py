@@ -1,6 +1,7 @@
 """The command `l2h`: one word says which program, the rest is the program's."""
 
 import importlib
+import importlib.util
 import sys
 from typing import NamedTuple
 
@@ -14,6 +15,9 @@ class Command(NamedTuple):
     summary: str
     kept: str = "the same command goes on from here"
 
+
+# What programs import; the library itself does without.
+PACKAGES = ("tyro", "ase", "matplotlib", "rich")
 
 COMMANDS = {
     "search": Command(
@@ -61,6 +65,13 @@ def main(arguments: list[str] | None = None) -> None:
     if name not in COMMANDS:
         print(
             f"error: l2h knows no command {name!r}; choose from {', '.join(COMMANDS)}.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    if missing := [p for p in PACKAGES if importlib.util.find_spec(p) is None]:
+        print(
+            f"error: commands need {' and '.join(missing)}; python -m pip install "
+            "'l2h[run]' brings all of it along.",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -85,6 +85,17 @@ def test_unknown_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "choose from search" in capsys.readouterr().err
 
 
+def test_missing_packages_are_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("l2h.cli.main.PACKAGES", ("tyro", "no_such_package"))
+    assert run("tasks") == 2
+    assert (
+        "need no_such_package; python -m pip install 'l2h[run]'" in capsys.readouterr().err
+    )
+    assert run("--help") == 0
+
+
 # --- search
 
 
