@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from .._leaves import as_array, cast, require_positive
 from ..lattice import Growing, grow, law, potential_with, settle, suits
 from ..optimizers import LBFGS, quench
-from ..potentials import AbstractPotential
+from ..potentials import AbstractPotential, Scale
 from ..spaces import Partial, padded
 from ..symmetry import Groups, symmetric_fill
 from .base import AbstractCostlyInit, Start, require_draw
@@ -27,7 +27,8 @@ class Grown(AbstractCostlyInit):
     A point group and a size of the core are drawn; random orbits fill a ball; the core is
     quenched loosely; whole orbits of vacant sites join, the most strongly bound first, its
     energy changed by noise; the least bound atoms leave, or the best sites are filled,
-    until the number is right, and atoms and vacancies are exchanged while that gains.
+    until the number is right, and atoms and vacancies are exchanged while that gains. Where
+    a core falls apart, nothing grows on it, and the start is a uniform one.
 
     Arguments:
         groups: point groups of the cores, each as likely.
@@ -74,7 +75,6 @@ class Grown(AbstractCostlyInit):
         )
         which = jax.random.randint(for_group, (), 0, len(p.groups.names))
         operations, mask = p.groups[which]
-        order = jnp.sum(mask, dtype=jnp.int32)
         most = jnp.maximum(p.largest * n, self.smallest)
         span = jnp.floor(most - self.smallest + 1)
         size = self.smallest + jnp.floor(span * jax.random.uniform(for_size, (), dtype))
@@ -88,7 +88,7 @@ class Grown(AbstractCostlyInit):
             PACKED * jnp.cbrt(size.astype(dtype)),
             capacity=capacity,
         )
-        present = jnp.arange(capacity) < filled.count
+        present = jnp.arange(capacity, dtype=jnp.int32) < filled.count
         core, evaluations = p._quenched(potential, filled.positions * scale.length, present)
         zero = jnp.asarray(0, jnp.int32)
         noise = p.noise * jax.random.uniform(for_noise, (), dtype)
@@ -96,14 +96,12 @@ class Grown(AbstractCostlyInit):
             for_growth,
             Growing(core / scale.length, filled.count, zero),
             operations,
-            order,
+            mask,
             n,
             n + self.surplus,
             noise,
         )
-        known = law(potential)
-        assert known is not None
-        cluster, _ = settle(known, cluster, n, scale.length, scale.energy)
+        cluster = _counted(potential, cluster, n, scale)
         positions = cluster.positions[:n] * scale.length
         fallback = Uniform()(for_rest, potential, n, dtype)
         done = (cluster.count == n) & jnp.all(jnp.isfinite(positions))
@@ -130,3 +128,21 @@ class Grown(AbstractCostlyInit):
             optimizer=LBFGS.coarse(),
         )
         return relaxed.positions, relaxed.evaluations
+
+
+def _counted(
+    potential: AbstractPotential, cluster: Growing, n: int, scale: Scale
+) -> Growing:
+    """Settle a cluster, and again, on new sites, while that brings it closer to n atoms."""
+    known = law(potential)
+    assert known is not None
+
+    def going(state: tuple[Growing, Bool[Array, ""]]) -> Bool[Array, ""]:
+        return state[1]
+
+    def body(state: tuple[Growing, Bool[Array, ""]]) -> tuple[Growing, Bool[Array, ""]]:
+        before, _ = state
+        after, _ = settle(known, before, n, scale.length, scale.energy)
+        return after, (after.count < n) & (after.count > before.count)
+
+    return jax.lax.while_loop(going, body, (cluster, jnp.asarray(True)))[0]

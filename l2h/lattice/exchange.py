@@ -117,10 +117,12 @@ def settle(
         many = jnp.sum(occupied, dtype=jnp.int32) > target
         worth = insertion(occupied)
         loose = jnp.argmax(jnp.where(occupied, worth, -jnp.inf))
-        vacant = lattice.exists & ~occupied
+        # A site that repels is none, even where an atom is wanted.
+        vacant = lattice.exists & ~occupied & (worth < 0)
         best = jnp.argmin(jnp.where(vacant, worth, jnp.inf))
         changed = occupied.at[jnp.where(many, loose, best)].set(~many)
-        return changed, many | jnp.any(vacant)
+        going = many | jnp.any(vacant)
+        return jnp.where(going, changed, occupied), going
 
     occupied, _ = jax.lax.while_loop(wrong, correct, (lattice.occupied, jnp.asarray(True)))
 

@@ -5,17 +5,19 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from .sites import Sites, sites
+from .sites import SAME, Sites, probe, sites
 
-# Sites whose representatives are closer belong to one orbit.
-TOGETHER = 0.3
+# Images of a site that are closer are one atom, at their mean; those closer than the
+# second number, after that, are equal but for rounding.
+TOGETHER, EQUAL = 0.3, 0.03
 # Fraction of atoms added before sites are looked for again, and how much more loosely than
 # the first an orbit of one round may be bound.
 ROUND, LOOSENESS = 0.3, 0.75
 ROUNDS = 24
-# An orbit whose members repel each other by more does not fit.
+# An atom that others of its round or orbit repel by more does not fit.
 CLASH = 1.0
 WAVES = 6
 # A direction without relation to any symmetry element.
@@ -34,11 +36,13 @@ class Growing(eqx.Module):
     @property
     def present(self) -> Bool[Array, " m"]:
         """Which atoms exist."""
-        return jnp.arange(len(self.positions)) < self.count
+        return jnp.arange(len(self.positions), dtype=jnp.int32) < self.count
 
 
 def representatives(
-    points: Float[Array, "s 3"], operations: Float[Array, "g 3 3"], count: Int[Array, ""]
+    points: Float[Array, "s 3"],
+    operations: Float[Array, "g 3 3"],
+    mask: Bool[Array, " g"],
 ) -> Float[Array, "s 3"]:
     """Return the same point for all members of an orbit: its image farthest along a
     direction of no symmetry.
@@ -46,13 +50,36 @@ def representatives(
     Arguments:
         points: any.
         operations: of a point group, padded.
-        count: how many of them count.
+        mask: which of them count.
     """
     direction = jnp.asarray(GENERIC, points.dtype)
     along = jnp.einsum("gij,i->gj", operations, direction) @ points.T
-    exists = jnp.arange(len(operations)) < count
-    best = jnp.argmax(jnp.where(exists[:, None], along, -jnp.inf), axis=0)
+    best = jnp.argmax(jnp.where(mask[:, None], along, -jnp.inf), axis=0)
     return jnp.einsum("sij,sj->si", operations[best], points)
+
+
+def orbit(
+    point: Float[Array, "3"], operations: Float[Array, "g 3 3"], mask: Bool[Array, " g"]
+) -> tuple[Float[Array, "g 3"], Bool[Array, " g"]]:
+    """Return the images of a point, and which of them are not equal to an earlier one.
+
+    A point that nearly coincides with images of its own moves to their mean first: onto
+    the axis or mirror plane beside which it lies.
+
+    Arguments:
+        point: anywhere.
+        operations: of a point group, padded.
+        mask: which of them count.
+    """
+    for reach in (TOGETHER, TOGETHER, TOGETHER, EQUAL):
+        images = operations @ point
+        near = mask & (jnp.sum((images - point) ** 2, axis=1) < reach**2)
+        weights = near.astype(point.dtype)
+        point = weights @ images / jnp.sum(weights)
+    images = operations @ point
+    equal = sum((c[:, None] - c) ** 2 for c in images.T) < EQUAL**2
+    earlier = np.triu(np.ones(equal.shape, bool), 1)
+    return images, mask & ~jnp.any(equal & earlier & mask[:, None], axis=0)
 
 
 class Field(eqx.Module):
@@ -78,7 +105,7 @@ def grow(
     key: PRNGKeyArray,
     core: Growing,
     operations: Float[Array, "g 3 3"],
-    order: Int[Array, ""],
+    mask: Bool[Array, " g"],
     target: Int[Array, ""] | int,
     most: Int[Array, ""] | int,
     noise: Float[Array, ""],
@@ -93,13 +120,14 @@ def grow(
         key: of the noise.
         core: where growth begins; invariant under the group.
         operations: of the point group, padded.
-        order: how many operations there are.
+        mask: which of them count.
         target: atoms to be reached.
         most: atoms that must not be exceeded; orbits that would are left out.
         noise: standard deviation of the change, in natural energies.
 
     Returns:
-        The cluster with at least `target` atoms, or fewer if no orbit fits any more.
+        The cluster, invariant under the group, with at least `target` atoms, or fewer if no
+        orbit fits any more.
     """
     field = Field.draw(key, core.positions.dtype)
 
@@ -110,69 +138,65 @@ def grow(
     def one_round(state: tuple[Growing, Any, Any]) -> tuple[Growing, Any, Any]:
         cluster, rounds, _ = state
         found = sites(cluster.positions, cluster.present, 2 * len(cluster.positions))
-        marks = representatives(found.positions, operations, order)
-        chosen = _choose(found, marks, noise * field(marks), cluster.count, target, most)
-        grown = _joined(cluster, found, chosen)
+        change = noise * field(representatives(found.positions, operations, mask))
+        grown = _fill(cluster, found, change, operations, mask, target, most)
         return grown, rounds + 1, grown.count > cluster.count
 
     start = (core, jnp.asarray(0, jnp.int32), jnp.asarray(True))
     return jax.lax.while_loop(unfinished, one_round, start)[0]
 
 
-def _choose(
+def _fill(
+    cluster: Growing,
     found: Sites,
-    marks: Float[Array, "s 3"],
-    noise: Float[Array, " s"],
-    count: Int[Array, ""],
+    change: Float[Array, " s"],
+    operations: Float[Array, "g 3 3"],
+    mask: Bool[Array, " g"],
     target: Int[Array, ""] | int,
     most: Int[Array, ""] | int,
-) -> Bool[Array, " s"]:
-    """Return the sites that join in one round."""
-    x = found.positions
-    squared = jnp.maximum(sum((c[:, None] - c) ** 2 for c in x.T), 0.1)
-    sixth = 1 / squared**3
-    itself = jnp.eye(len(x), dtype=bool)
-    bonds = jnp.where(itself, 0, sixth * (sixth - 2))
-    batch = jnp.maximum(4, (ROUND * count.astype(x.dtype)).astype(jnp.int32))
-    enough = jnp.minimum(target - count, batch)
+) -> Growing:
+    """Add orbits of the sites of one round."""
+    x, present = cluster.positions, cluster.present
+    m = len(x)
+    batch = jnp.maximum(4, (ROUND * cluster.count.astype(x.dtype)).astype(jnp.int32))
+    enough = jnp.minimum(target - cluster.count, batch)
 
     def unfinished(state: Any) -> Bool[Array, ""]:
         _, _, _, added, going = state
         return going & (added < enough)
 
     def add(state: Any) -> Any:
-        open_, chosen, bound, added, _ = state
-        score = jnp.where(open_, found.energies + bound + noise, jnp.inf)
-        first = jnp.argmin(score)
+        positions, open_, bound, added, _ = state
+        first = jnp.argmin(jnp.where(open_, found.energies + bound + change, jnp.inf))
         energy = found.energies[first] + bound[first]
-        strong = jnp.isfinite(score[first])
+        strong = open_[first]
         strong &= (added == 0) | (energy <= LOOSENESS * found.energies[0])
-        apart = jnp.sum((marks - marks[first]) ** 2, axis=1)
-        orbit = open_ & (apart < TOGETHER**2)
-        size = jnp.sum(orbit, dtype=jnp.int32)
-        extra = bonds @ orbit.astype(x.dtype)
-        fits = jnp.max(jnp.where(orbit, extra, -jnp.inf)) < CLASH
-        fits &= jnp.max(jnp.where(orbit, bound, -jnp.inf)) < CLASH
-        fits &= count + added + size <= most
+        images, new = orbit(found.positions[first], operations, mask)
+        size = jnp.sum(new, dtype=jnp.int32)
+        # What holds for one member of an orbit holds for all.
+        others = new & (jnp.arange(len(new), dtype=jnp.int32) > 0)
+        fits = probe(images, others, images[:1])[0] < CLASH
+        fits &= probe(x, present, images[:1])[0] < CLASH
+        fits &= bound[first] < CLASH
+        fits &= cluster.count + added + size <= most
         joins = strong & fits
+        number = cluster.count + added + jnp.cumsum(new, dtype=jnp.int32) - 1
+        slots = jnp.where(new & joins, number, m)
+        away = sum(
+            (a[:, None] - b) ** 2 for a, b in zip(images.T, found.positions.T, strict=True)
+        )
+        taken = jnp.any(new[:, None] & (away < SAME**2), axis=0).at[first].set(True)
+        extra = probe(images, new, found.positions)
         return (
-            open_ & ~orbit,
-            chosen | (orbit & joins),
+            positions.at[slots].set(images, mode="drop"),
+            open_ & ~taken,
             bound + jnp.where(joins, extra, 0),
             added + jnp.where(joins, size, 0),
             strong,
         )
 
     zero = jnp.asarray(0, jnp.int32)
-    none = jnp.zeros(len(x), bool)
-    bound = jnp.zeros(len(x), x.dtype)
-    start = (found.valid, none, bound, zero, jnp.asarray(True))
-    return jax.lax.while_loop(unfinished, add, start)[1]
-
-
-def _joined(cluster: Growing, found: Sites, chosen: Bool[Array, " s"]) -> Growing:
-    number = jnp.cumsum(chosen, dtype=jnp.int32)
-    m = len(cluster.positions)
-    slot = jnp.where(chosen, cluster.count + number - 1, m)
-    positions = cluster.positions.at[slot].set(found.positions, mode="drop")
-    return Growing(positions, cluster.count + number[-1], cluster.probes + found.probes)
+    bound = jnp.zeros(len(found.energies), x.dtype)
+    start = (x, found.valid, bound, zero, jnp.asarray(True))
+    positions, _, _, added, _ = jax.lax.while_loop(unfinished, add, start)
+    return Growing(positions, cluster.count + added, cluster.probes + found.probes)

@@ -89,13 +89,20 @@ def probe(
     points: Float[Array, "s 3"],
 ) -> Float[Array, " s"]:
     """Return the Lennard-Jones energy of one more atom at each point, in natural units."""
-    inverse = 1 / jnp.maximum(_squared(positions, points), 0.1)
-    sixth = jnp.where(present[:, None], inverse**3, 0)
+    inverse = _inverse(positions, present, points)
+    sixth = inverse**3
     return jnp.sum(sixth * (sixth - 2), axis=0)
 
 
 def _squared(a: Float[Array, "m 3"], b: Float[Array, "s 3"]) -> Float[Array, "m s"]:
     return sum((x[:, None] - y) ** 2 for x, y in zip(a.T, b.T, strict=True))  # type: ignore[return-value]
+
+
+def _inverse(
+    x: Float[Array, "m 3"], present: Bool[Array, " m"], points: Float[Array, "s 3"]
+) -> Float[Array, "m s"]:
+    """Return inverse squared distances; zero for atoms that are absent, wherever."""
+    return jnp.where(present[:, None], 1 / jnp.maximum(_squared(x, points), 0.1), 0)
 
 
 def _keep(
@@ -196,8 +203,8 @@ def _newton(
     x: Float[Array, "m 3"], present: Bool[Array, " m"], points: Float[Array, "s 3"]
 ) -> Float[Array, "s 3"]:
     """Return one damped Newton step of the probe at each point."""
-    inverse = 1 / jnp.maximum(_squared(x, points), 0.1)
-    sixth = jnp.where(present[:, None], inverse**3, 0)
+    inverse = _inverse(x, present, points)
+    sixth = inverse**3
     slope = 12 * inverse * sixth * (1 - sixth)
     bend = 12 * inverse * inverse * sixth * (14 * sixth - 8)
     # Otherwise both are computed anew for each of the sums over atoms.
