@@ -1,84 +1,39 @@
-"""Methods by the names that commands understand; users add their own."""
+"""Methods by the names that commands understand: any registered optimizer, or weights."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from . import weights
+from ._registry import make
 from .evaluation import Method
 from .evaluation.tuning import grids, tuned
-from .optimizers import (
-    LBFGS,
-    AbstractOptimizer,
-    Adam,
-    BasinHopping,
-    Fire,
-    GradientDescent,
-)
+from .optimizers import OPTIMIZERS
 
 TUNED = "tuned:KIND:TASK, such as tuned:adam:lj13 (l2h/data/baselines.json)"
 
 
-@dataclass(frozen=True)
-class _Entry:
-    build: Callable[..., AbstractOptimizer]
-    number: str | None
-    steps: int | None
-
-    def shown(self, name: str) -> str:
-        return name if self.number is None else f"{name} or {name}:{self.number}"
-
-
-_REGISTRY: dict[str, _Entry] = {}
-
-
-def register(
-    name: str,
-    build: Callable[..., AbstractOptimizer],
-    *,
-    number: str | None = None,
-    steps: int | None = None,
-) -> None:
-    """Give an optimizer a name that `get` and the commands understand.
-
-    Arguments:
-        name: without colon, comma and at sign.
-        build: makes the optimizer, without an argument.
-        number: what NAME:NUMBER stands for, such as RATE, if `build` also takes a number.
-        steps: of one attempt, where the name does not say; None for one attempt with all
-            of the budget.
-
-    Raises:
-        ValueError: if the name is taken, or has one of these characters.
-    """
-    if not re.fullmatch(r"[^:,@\s]+", name) or name.endswith(".l2h"):
-        raise ValueError(
-            f"name: {name!r} given; leave out colon, comma, at sign, space and .l2h."
-        )
-    if name in _REGISTRY or name == "tuned" or name in weights.names():
-        raise ValueError(f"name: {name!r} is taken; choose another.")
-    _REGISTRY[name] = _Entry(build, number, steps)
+# What NAME:NUMBER stands for, where an optimizer takes one number.
+NUMBERS = {
+    "adam": "RATE",
+    "gradient-descent": "RATE",
+    "fire": "DT",
+    "fire-ase": "DT",
+    "bh-paper": "STEP",
+    "bh-plain": "STEP",
+}
+# Steps of one attempt, where the name does not say: L-BFGS stays where it has converged, so
+# it quenches, and begins anew. All others have one attempt with all of the budget.
+STEPS = {"lbfgs": 0}
+# Untrained, it is no method.
+LEARNED = "learned"
 
 
-def _fire(dt_max: float = 0.05) -> Fire:
-    # With the usual 0.4, Lennard-Jones clusters evaporate.
-    return Fire.original(dt_max / 5, dt_max)
-
-
-register("adam", Adam, number="RATE")
-register("gradient-descent", GradientDescent, number="RATE")
-register("fire", _fire, number="DT")
-register("fire-ase", Fire.ase, number="DT")
-# L-BFGS stays where it has converged: quench, then a fresh start.
-register("lbfgs", LBFGS, steps=0)
-register("bh-paper", BasinHopping.paper, number="STEP")
-register("bh-plain", BasinHopping.plain, number="STEP")
-register("bh-strong", BasinHopping.strong)
+def _shown(name: str) -> str:
+    return f"{name} or {name}:{NUMBERS[name]}" if name in NUMBERS else name
 
 
 def names() -> str:
     """Return a description of every name that `get` understands."""
-    shown = ", ".join(entry.shown(name) for name, entry in _REGISTRY.items())
+    shown = ", ".join(_shown(name) for name in OPTIMIZERS if name != LEARNED)
     return (
         f"{shown}; {TUNED}; bundled weights: {', '.join(weights.names())}; the path of a "
         "run's best.l2h; each with @STEPS for attempts of so many steps"
@@ -101,14 +56,14 @@ def get(name: str) -> Method:
     who = match["who"]
     steps = None if match["steps"] is None else int(match["steps"])
     base, colon, number = who.partition(":")
-    if base in _REGISTRY:
-        entry = _REGISTRY[base]
-        steps = entry.steps if steps is None else steps
+    if base in OPTIMIZERS and base != LEARNED:
+        build = OPTIMIZERS[base]
+        steps = STEPS.get(base) if steps is None else steps
         if not colon:
-            return Method(name, entry.build(), steps)
-        if entry.number is None or not re.fullmatch(r"[0-9.]+(e[+-]?\d+)?", number):
-            raise ValueError(f"optimizer: {name!r} is unknown; write {entry.shown(base)}.")
-        return Method(name, entry.build(float(number)), steps)
+            return Method(name, make(build, {}), steps)
+        if base not in NUMBERS or not re.fullmatch(r"[0-9.]+(e[+-]?\d+)?", number):
+            raise ValueError(f"optimizer: {name!r} is unknown; write {_shown(base)}.")
+        return Method(name, build(float(number)), steps)
     if base == "tuned":
         kind, _, task = number.partition(":")
         if kind not in grids():

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from .. import weights
+from .._registry import Registry
 from ..inits import Grown, Symmetric
 from ..lattice import suits
 from ..optimizers import LBFGS, BasinHopping, Shake
@@ -77,16 +78,19 @@ def learned(task: Task) -> Arm:
     return Arm("learned", task.init, weights.load(name), steps)
 
 
-ARMS: dict[str, Callable[[Task], Arm]] = {
-    "grown": grown,
-    "grown-quiet": quiet,
-    "symmetric": symmetric,
-    "learned": learned,
-    "onward": onward,
-    "bh-strong": strong,
-    "bh-plain": plain,
-    "random": random,
-}
+ARMS: Registry[Callable[[Task], Arm]] = Registry(
+    "arm",
+    {
+        "grown": grown,
+        "grown-quiet": quiet,
+        "symmetric": symmetric,
+        "learned": learned,
+        "onward": onward,
+        "bh-strong": strong,
+        "bh-plain": plain,
+        "random": random,
+    },
+)
 
 
 def _metal(task: Task) -> bool:
@@ -126,10 +130,6 @@ def choose(task: Task, names: Sequence[str | Arm] | None) -> tuple[Arm, ...]:
     arms = []
     for arm in asked:
         if isinstance(arm, str):
-            if arm not in ARMS:
-                raise ValueError(
-                    f"arms: {arm!r} is unknown; choose from {', '.join(ARMS)}."
-                )
             arm = ARMS[arm](task)
         if isinstance(arm.init, Grown) and not suits(task.potential):
             raise ValueError(
