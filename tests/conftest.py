@@ -1,6 +1,7 @@
 """Settings of every test run: double precision, nothing silently converted or broadcast,
 fixed examples."""
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -41,13 +42,24 @@ default = "ci" if os.environ.get("CI", "").lower() == "true" else "dev"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", default))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _forget_programs():
-    """Let go of what a module has compiled: together, all programs take gigabytes."""
-    yield
-    jax.clear_caches()
-    gc.collect()
+LIMIT = 1.0e9
+"""Bytes above which a worker lets go of its compiled programs; all of them take 5e9."""
+
+
+def resident() -> int:
+    """Return the bytes that this process occupies; zero where the system does not say."""
     try:
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # give freed memory back to the system
-    except (OSError, AttributeError):
-        pass  # another system's library
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture(autouse=True)
+def _bounded_memory():
+    yield
+    if resident() > LIMIT:
+        jax.clear_caches()
+        gc.collect()
+        with contextlib.suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)  # give what was freed to the system
