@@ -79,6 +79,7 @@ METHODS: dict[str, Callable[[Atoms], Any]] = {
         logfile=None,
         optimizer_logfile=None,
         trajectory=None,
+        local_minima_trajectory=None,
     ).run(10_000),
 }
 
