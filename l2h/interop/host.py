@@ -96,7 +96,8 @@ class CalculatorPotential(AbstractPotential):
 
     length: Float[Array, ""] = eqx.field(converter=as_array)
     energy: Float[Array, ""] = eqx.field(converter=as_array)
-    separated: Float[Array, ""] = eqx.field(converter=as_array)
+    apart: Float[Array, ""] = eqx.field(converter=as_array)
+    """Energy of the separated atoms, by the calculator."""
     space: AbstractSpace
     host: Host = eqx.field(static=True)
 
@@ -116,18 +117,22 @@ class CalculatorPotential(AbstractPotential):
         self.space = space_of(atoms, float(self.length))
         if separated is None:
             separated = energy_apart(atoms)
-        self.separated = jnp.asarray(float(separated))
+        self.apart = jnp.asarray(float(separated))
 
     @property
     def scale(self) -> Scale:
         return Scale(length=self.length, energy=self.energy)
 
+    @property
+    def separated(self) -> float:
+        return 0.0
+
     def __call__(self, positions: Float[Array, "n 3"]) -> Float[Array, ""]:
-        return _energy(self.host, positions) - self.separated.astype(positions.dtype)
+        return _energy(self.host, positions) - self.apart.astype(positions.dtype)
 
     def observe(self, positions: Float[Array, "n 3"]) -> Observation:
         energy, gradient, place = _call(self.host, positions)
-        energy = energy - self.separated.astype(positions.dtype)
+        energy = energy - self.apart.astype(positions.dtype)
         n = positions.shape[0]
         # A black box has no atomic shares but equal ones.
         shares = jnp.broadcast_to(energy / n, (n,))

@@ -181,7 +181,7 @@ def test_every_call_counts_and_a_search_finds_what_ase_finds() -> None:
     assert bool(done.converged)
     assert potential.host.calls == int(done.evaluations)
     BFGS(atoms, logfile=None).run(fmax=1e-3)
-    theirs = atoms.get_potential_energy() - float(potential.separated)
+    theirs = atoms.get_potential_energy() - float(potential.apart)
     again = quench(potential, jnp.asarray(atoms.positions), tolerance=1e-4)
     assert abs(float(again.energy) - theirs) < 1e-3
 
