@@ -40,7 +40,7 @@ def learned(features):
 OPTIMIZERS = {
     "gradient descent": lambda: GradientDescent(1e-3),
     "adam": Adam,
-    "lbfgs": lambda: LBFGS(memory=3),
+    "lbfgs": lambda: LBFGS(history=3),
     "fire": lambda: Fire.original(0.02),
     # Its first hop is the eleventh step: later than equivariance is checked.
     "basin hopping": lambda: BasinHopping(GradientDescent(1e-3), Shake(0.1), limit=10),

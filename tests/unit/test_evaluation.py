@@ -420,7 +420,7 @@ def test_a_hit_lies_within_the_tolerance_on_either_side():
     blind = dataclasses.replace(task, reference=None)
     assert not blind.is_hit(energies).any() and blind.is_hit(energies, at).sum() == 3
     gold = tasks.get("Au13")
-    assert gold.window == pytest.approx(0.01 * float(gold.potential.scale.energy))
+    assert gold.window == pytest.approx(0.001 * float(gold.potential.scale.energy))
     with pytest.raises(ValueError, match="tolerance"):
         dataclasses.replace(TASK, tolerance=0.0)
 

@@ -122,7 +122,7 @@ def learned():
 
 OPTIMIZERS = {
     "GradientDescent": lambda: GradientDescent(1e-4),
-    "LBFGS": lambda: LBFGS(memory=3),
+    "LBFGS": lambda: LBFGS(history=3),
     "learned": learned,
     "Adam": lambda: Adam(1e-2),
     "BasinHopping": lambda: BasinHopping(GradientDescent(1e-4), Shake(0.3), limit=2),
