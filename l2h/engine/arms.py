@@ -137,6 +137,11 @@ def choose(task: Task, names: Sequence[str | Arm] | None) -> tuple[Arm, ...]:
                 "law of its potential (l2h.lattice.law)."
             )
         arms.append(arm)
+    if arms[0].init is None:
+        raise ValueError(
+            f"arms: {arms[0].name} begins from minima that others have found; name another "
+            "arm before it."
+        )
     names_ = [arm.name for arm in arms]
     if len(set(names_)) < len(names_):
         raise ValueError(f"arms: {names_} names one twice; name each once.")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-# Every arm but the most promising gets this share of all evaluations, at least.
+# Every arm gets this share of all evaluations, at least.
 FLOOR = 0.02
 # What is believed of an arm before it was tried: so many finds in so many evaluations.
 PRIOR_FINDS, PRIOR_EVALUATIONS = 0.3, 5_000.0
@@ -17,6 +17,8 @@ class Tally:
     """What one arm has spent and found."""
 
     name: str
+    least: int = 1
+    """Evaluations that one attempt takes at least."""
     attempts: int = 0
     evaluations: int = 0
     probes: int = 0
@@ -28,6 +30,11 @@ class Tally:
     """Attempts that ended in the lowest minimum known now."""
     best: float = np.inf
     """Lowest energy."""
+
+    @property
+    def cost(self) -> float:
+        """Evaluations an attempt, as far as is known."""
+        return self.evaluations / self.attempts if self.attempts else float(self.least)
 
     def summary(self) -> dict[str, Any]:
         """Return what is reported, as plain Python."""
@@ -47,8 +54,13 @@ class Shares:
     """A rule that shares the budget among arms.
 
     With `adaptive`, an arm's finds of the lowest minimum per evaluation have a Gamma
-    distribution; each arm draws from its own, and the highest number wins the round. Arms
-    that have had less than their floor come first. Otherwise, all get the same share.
+    distribution; each arm draws from its own, and the highest number wins the round. An arm
+    that lies behind its floor by more than one attempt comes first. Otherwise, all get the
+    same share.
+
+    Arguments:
+        adaptive: whether what pays gets more.
+        floor: fraction of all evaluations that every arm gets at least.
 
     Reference: Thompson 1933, doi:10.1093/biomet/25.3-4.285.
     """
@@ -70,9 +82,10 @@ class Shares:
             return 0
         if not self.adaptive:
             return int(np.argmin(spent))
-        lacking = self.floor * total - spent
-        # The first arm is what is known to work; the others wait for their share.
-        if lacking[1:].max(initial=-np.inf) > self._patience(tallies):
+        costs = np.array([t.cost for t in tallies])
+        # In attempts, so that a dear arm is not tried before its floor has paid for it.
+        lacking = (self.floor * total - spent) / costs
+        if lacking.max() > 1:
             return int(np.argmax(lacking))
         random = np.random.default_rng([seed, number])
         finds = np.array([t.finds for t in tallies]) + PRIOR_FINDS
@@ -80,8 +93,3 @@ class Shares:
         # An arm never tried has but its prior; it is tried by its floor alone.
         rates[spent == 0] = -1.0
         return int(np.argmax(rates))
-
-    def _patience(self, tallies: Sequence[Tally]) -> float:
-        """Return by how many evaluations an arm must have fallen behind."""
-        costs = [t.evaluations / t.attempts for t in tallies if t.attempts]
-        return max(costs)

@@ -17,6 +17,7 @@ from .bandit import Tally
 SPARE = 50
 # Loosely quenched energies closer than this, in natural units, are taken for the same.
 ALIKE = 0.02
+COUNTS = ("rounds", "attempts", "evaluations", "polishing", "probes", "failing")
 
 
 @dataclass
@@ -53,6 +54,8 @@ class Ledger:
     polishing: int = 0
     """Those of the evaluations that polished structures."""
     probes: int = 0
+    failing: int = 0
+    """Attempts that have failed since one that has not."""
     minima: list[Minimum] = field(default_factory=list)
     spares: list[Spare] = field(default_factory=list)
     progress: list[tuple[int, float]] = field(default_factory=list)
@@ -82,6 +85,11 @@ class Ledger:
         tally.probes += probes
         self.evaluations += evaluations
         self.probes += probes
+
+    def fail(self, tally: Tally) -> None:
+        """Enter an attempt that met an energy or a gradient that is not finite."""
+        tally.failed += 1
+        self.failing += 1
 
     def merge(self, found: Minimum) -> None:
         """Add a minimum, or its hits to those of the same one."""
@@ -134,10 +142,7 @@ class Ledger:
 
     def write(self, path: Path, settings: dict[str, Any]) -> None:
         """Write the books to one file, atomically."""
-        counts = {
-            name: getattr(self, name)
-            for name in ("rounds", "attempts", "evaluations", "polishing", "probes")
-        }
+        counts = {name: getattr(self, name) for name in COUNTS}
         tallies = [dataclasses.asdict(t) for t in self.tallies]
         for tally in tallies:
             tally["best"] = None if math.isinf(tally["best"]) else tally["best"]

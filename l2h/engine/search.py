@@ -1,5 +1,6 @@
 """One call from a task to its lowest minima: rounds of attempts, cheap ones first."""
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from ..domains import Domain
 from ..evaluation.minima import fingerprint
+from ..inits import Harmonic
 from ..optimizers import quench
 from ..potentials import AbstractPotential
 from ..tasks import Task, get
@@ -30,6 +32,8 @@ from .result import SearchResult
 LANES, ROUND, GROUP = 16, 32, 4
 # Rounds grow up to ROUND, so that a small budget is not spent in one go.
 FIRST_ROUND = 8
+# Larger rounds of walks take no more than this fraction of the evaluations before them.
+RISK = 0.1
 # A finished structure this close to the best, in natural energies, is polished at once.
 NEAR = 0.1
 # Root mean square gradients, in natural units: to compare minima, and to report them.
@@ -43,6 +47,8 @@ SINGLE = jnp.float32
 FILE = "search.l2h"
 # Seconds between two writings of the books.
 PAUSE = 5.0
+# So many failed attempts in a row, and something is wrong with the potential.
+FAILURES = 3
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,13 @@ class Progress:
 @jax.jit
 def _keys(root: PRNGKeyArray, numbers: Int[Array, " b"]) -> Key[Array, " b"]:
     return jax.vmap(partial(jax.random.fold_in, root))(numbers)
+
+
+def _digest(tree: Any) -> str:
+    """Return a mark of all numbers in a tree, the same in every process."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array))]
+    content = b"".join(f"{x.dtype}{x.shape}".encode() + x.tobytes() for x in leaves)
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 @eqx.filter_jit
@@ -115,14 +128,17 @@ def search(
 
     Returns:
         Minima, lowest first, and what was spent. A search that is interrupted from the
-        keyboard ends with what it has.
+        keyboard, or whose potential has failed in three attempts in a row, ends with what
+        it has.
 
     Raises:
-        ValueError: for an unknown task or arm, or without any limit.
+        ValueError: for an unknown task or arm, without any limit, for a budget that is
+            too small for one attempt, or if `folder` holds another search.
     """
     task = _task(task, n)
     _check(task, evaluations, minutes, until, seed)
-    chosen = choose(task, arms)
+    chosen, rule = choose(task, arms), rule or abandonment(task)
+    _check_budget(evaluations, chosen, rule)
     count = jax.local_device_count() if devices is None else devices
     if not 1 <= count <= jax.local_device_count():
         raise ValueError(
@@ -132,7 +148,7 @@ def search(
     hunt = _Search(
         task,
         chosen,
-        rule or abandonment(task),
+        rule,
         shares or Shares(),
         seed,
         jax.local_devices()[:count],
@@ -149,8 +165,6 @@ def _task(task: str | Task | AbstractPotential, n: int | None) -> Task:
     if isinstance(task, AbstractPotential):
         if n is None:
             raise ValueError("n: not given; a potential alone does not say how many atoms.")
-        from ..inits import Harmonic
-
         task = Task(type(task).__name__, task, Harmonic(), n)
     elif n is not None:
         raise ValueError(f"n: {n} given, but the task says how many atoms; leave it out.")
@@ -172,8 +186,6 @@ def _check(
             "evaluations, minutes, until: none given; a search needs a limit, such as "
             "evaluations=100_000."
         )
-    if evaluations is not None and evaluations < 1:
-        raise ValueError(f"evaluations: {evaluations} given; at least 1 is needed.")
     if minutes is not None and not minutes > 0:
         raise ValueError(f"minutes: {minutes} given; a search needs a positive time.")
     if until == "reference" and task.reference is None:
@@ -185,6 +197,27 @@ def _check(
         raise ValueError(f'until: {until!r} given; say "reference", or give an energy.')
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed: {seed} given; take one from 0 to 2^32 - 1.")
+    if jax.dtypes.canonicalize_dtype(jnp.float64) != jnp.float64:
+        raise ValueError(
+            "precision: minima are polished in double precision, which JAX has switched "
+            'off; before anything else, say jax.config.update("jax_enable_x64", True).'
+        )
+
+
+def _least(arm: Arm, rule: Abandonment) -> int:
+    """Return the evaluations that an attempt takes at least."""
+    # A walk and a probation both begin with one evaluation of their own.
+    return arm.steps + (arm.steps > 0) + 1 + rule.after
+
+
+def _check_budget(evaluations: int | None, arms: Sequence[Arm], rule: Abandonment) -> None:
+    costs = {arm.name: _least(arm, rule) for arm in arms}
+    name = min(costs, key=lambda name: costs[name])
+    if evaluations is not None and evaluations < costs[name]:
+        raise ValueError(
+            f"evaluations: {evaluations} given, but one attempt of {name} takes "
+            f"{costs[name]:,} or more; give at least that."
+        )
 
 
 class _Search:
@@ -204,15 +237,10 @@ class _Search:
         self.shares, self.seed, self.devices = shares, seed, devices
         self.root = Domain.SEARCH.key(seed)
         self.file = None if folder is None else folder / FILE
-        self.ledger = Ledger(task, [Tally(arm.name) for arm in arms])
+        tallies = [Tally(arm.name, _least(arm, rule)) for arm in arms]
+        self.ledger = Ledger(task, tallies)
         if self.file is not None and self.file.exists():
             self.ledger = Ledger.read(self.file, task, self.settings())
-        if jax.dtypes.canonicalize_dtype(jnp.float64) != jnp.float64:
-            raise ValueError(
-                "precision: minima are polished in double precision, which JAX has "
-                "switched off; before anything else, say "
-                'jax.config.update("jax_enable_x64", True).'
-            )
         self.between = self.ledger
         self.begun_at = time.monotonic()
         self.written_at = self.begun_at
@@ -224,7 +252,9 @@ class _Search:
             "atoms": self.task.n,
             "seed": self.seed,
             "arms": [arm.name for arm in self.arms],
-            "window": float(self.rule.window),
+            "parameters": _digest((self.task.potential, self.arms, self.rule)),
+            "after": self.rule.after,
+            "floor": self.shares.floor,
             "adaptive": self.shares.adaptive,
             "round": [LANES, ROUND, GROUP],
         }
@@ -237,11 +267,16 @@ class _Search:
         note: Callable[[Progress], None],
     ) -> str:
         """Go on until a limit is reached; return which, in words."""
-        budget = math.inf if evaluations is None else evaluations
+        budget = math.inf if evaluations is None else float(evaluations)
 
         def stop() -> str | None:
             if target is not None and self._reached(target):
                 return "the energy asked for was found"
+            if self.ledger.failing >= FAILURES:
+                return (
+                    f"{FAILURES} attempts in a row met an energy or a gradient that is not "
+                    "finite; look at the potential"
+                )
             if self.ledger.evaluations >= budget:
                 return f"the budget of {evaluations:,} evaluations is spent"
             if minutes is not None and time.monotonic() - self.begun_at >= 60 * minutes:
@@ -272,13 +307,17 @@ class _Search:
         minima = self.ledger.minima
         return bool(minima) and minima[0].energy <= target + self.task.window
 
-    def _size(self, tally: Tally, budget: float) -> int:
+    def _size(self, arm: Arm, tally: Tally, budget: float) -> int:
         """Return how many attempts the next round makes."""
         books = self.ledger
         size = min(ROUND, FIRST_ROUND * 2 ** max(0, books.rounds - 1))
-        if tally.attempts and math.isfinite(budget):
-            left = (budget - books.evaluations) / (tally.evaluations / tally.attempts)
-            size = min(size, max(1, math.ceil(left)))
+        if arm.walk is not None:
+            # Walks are dear: what one round risks follows what was spent before.
+            share = math.ceil(RISK * books.evaluations / tally.cost)
+            size = min(size, max(FIRST_ROUND, share))
+        if math.isfinite(budget):
+            left = math.ceil((budget - books.evaluations) / tally.cost)
+            size = min(size, max(1, left))
         return size
 
     def _round(
@@ -294,7 +333,7 @@ class _Search:
         if self.arms[which].init is None and not math.isfinite(books.best):
             which = 0
         arm, tally = self.arms[which], books.tallies[which]
-        size = self._size(tally, budget)
+        size = self._size(arm, tally, budget)
         first = books.attempts
         begun = self._begin(arm, np.arange(first, first + size))
         expected = np.asarray(begun.expected, float)[:size]
@@ -303,11 +342,15 @@ class _Search:
         while place < size:
             group: list[int] = []
             while place < size and len(group) < GROUP:
-                if status is None and valid[place] and not self._hopeless(expected[place]):
+                given_up = self._hopeless(expected[place])
+                if not valid[place]:
+                    books.fail(tally)
+                elif given_up:
+                    books.failing = 0
+                elif status is None:
                     group.append(place)
                 books.attempts += 1
                 tally.attempts += 1
-                tally.failed += int(not valid[place])
                 # Also of those that are given up, and of those that come too late.
                 books.spend(tally, int(begun.evaluations[place]), int(begun.probes[place]))
                 place += 1
@@ -323,7 +366,7 @@ class _Search:
 
     def _hopeless(self, expected: float) -> bool:
         best = self.ledger.best
-        return expected > best + float(self.rule.window) * abs(best)
+        return bool(expected > best + float(self.rule.window) * abs(best))
 
     def _begin(self, arm: Arm, numbers: np.ndarray) -> Begun:
         """Make the first parts of attempts, chunk by chunk of constant shape."""
@@ -375,18 +418,22 @@ class _Search:
         low = [k for k in range(len(group)) if done[k] and energies[k] <= near]
         polished = self._polished(positions, low, SOUND)
         for k in range(len(group)):
+            energy, structure, cost = polished.get(k, (float(energies[k]), None, 0))
+            books.polishing += cost
+            books.spend(tally, cost)
+            if not math.isfinite(energy):
+                books.fail(tally)
+                continue
+            books.failing = 0
             tally.finished += int(done[k])
-            if k in polished:
-                energy, structure, cost = polished[k]
-                books.polishing += cost
-                books.spend(tally, cost)
+            if structure is not None:
                 books.enter(tally, energy, structure, independent=arm.init is not None)
             elif done[k]:
-                books.set_aside(tally, float(energies[k]), positions[k])
+                books.set_aside(tally, energy, positions[k])
 
     def _polished(
         self,
-        positions: Sequence[np.ndarray],
+        positions: Float[np.ndarray, "b n d"],
         which: list[int],
         tolerance: float,
     ) -> dict[int, tuple[float, np.ndarray, int]]:
@@ -397,7 +444,7 @@ class _Search:
             full = part + [part[0]] * (GROUP - len(part))
             relaxed = _polish(
                 self.task.potential,
-                jnp.asarray(np.stack([positions[k] for k in full]), jnp.float64),
+                jnp.asarray(positions[np.array(full)], jnp.float64),
                 jnp.asarray(tolerance, jnp.float64),
             )
             for i, k in enumerate(part):
@@ -427,9 +474,13 @@ class _Search:
                 # Spares that nobody polished are no minima; what was polished stays.
                 shown += [r for r in rows[number:] if isinstance(r, Minimum)]
                 break
-            found = self._polished([row.positions], [0], FINE)
+            found = self._polished(row.positions[None], [0], FINE)
             energy, structure, cost = found[0]
             spent += cost
+            if not math.isfinite(energy):
+                # What cannot be polished further stays as it was polished before.
+                shown += [row] if isinstance(row, Minimum) else []
+                continue
             mark = fingerprint(self.task, structure)
             shown.append(Minimum(energy, structure, row.hits, row.first_evaluation, mark))
         merged = Ledger(self.task, [])
