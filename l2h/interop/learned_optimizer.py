@@ -189,7 +189,7 @@ class LearnedOptimizer(Optimizer):
     def _first(self, optimizer: AbstractOptimizer, seen: Observation) -> State[Any]:
         horizon = jnp.asarray(self.horizon, jnp.int32)
         memory = optimizer.begin(self._scene, seen, horizon=horizon, key=jax.random.key(0))
-        return State.first(seen, jnp.zeros_like(seen.energy), horizon, memory)
+        return State.first(seen, horizon, memory)
 
     def read(self) -> None:
         """Go on where the restart file ends."""

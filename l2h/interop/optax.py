@@ -107,7 +107,7 @@ def learned(
 
     def first(seen: Observation) -> State[Any]:
         memory = optimizer.begin(potential, seen, horizon=steps, key=key)
-        return State.first(seen, jnp.zeros_like(seen.energy), steps, memory)
+        return State.first(seen, steps, memory)
 
     def init(params: Any) -> Any:
         # Nothing is known of the energy yet; the first update begins the search.
