@@ -54,7 +54,7 @@ def posed(atoms: "Atoms", potential: str | None) -> Task:
         atoms: elements, number and cell.
         potential: as in `POTENTIAL`; what the elements have by default.
     """
-    from ..interop.ase import CalculatorPotential
+    from ..interop.ase import calculator_potential
     from ..io import from_atoms
 
     if atoms.constraints:
@@ -68,7 +68,7 @@ def posed(atoms: "Atoms", potential: str | None) -> Task:
     if not isinstance(made, AbstractPotential):
         held = atoms.copy()
         held.calc = made
-        made = CalculatorPotential(held)
+        made = calculator_potential(held)
     return from_atoms(atoms, made)[0]
 
 

@@ -1,88 +1,69 @@
 """Any calculator of ASE as a potential, called back from compiled programs."""
 
-import logging
 import threading
-from functools import partial
-from typing import Any
+from collections.abc import Callable
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from ase import Atoms
-from jaxtyping import Array, Float
+from ase.constraints import FixAtoms
+from jaxtyping import Array, Bool, Float
 
-from .._leaves import as_array, require_positive
-from ..potentials import AbstractPotential, Observation, Scale
-from ..spaces import AbstractSpace, Free, Periodic
+from ..potentials import Callback
+from ..spaces import AbstractSpace, Free, Pairs, Periodic
 from .natural import natural_energy, natural_length
 
-LOG = logging.getLogger(__name__)
 # Learned optimizers look at neighbours up to 2.15 natural lengths.
 REACH = 2.2
 
 
-class Host:
-    """Calls a calculator, one structure at a time; counts calls and failures.
+class Pinned(AbstractSpace):
+    """A space in which some atoms stay where they are: centring puts them back.
 
     Arguments:
-        atoms: elements, cell, constraints and calculator.
+        inner: where the atoms live.
+        held: which atoms stay.
+        places: where these are; the positions of the others do not matter.
     """
 
-    def __init__(self, atoms: Atoms) -> None:
-        if atoms.calc is None:
-            raise ValueError("atoms: no calculator is attached; set atoms.calc first.")
-        self.template, self.calc = atoms.copy(), atoms.calc
-        self.calls, self.failures, self.complaint = 0, 0, ""
-        self._lock = threading.Lock()
+    inner: AbstractSpace
+    held: Bool[Array, " n"]
+    places: Float[Array, "n 3"]
+    dimension: int = eqx.field(static=True, default=3)
+    invariant: bool = eqx.field(static=True, default=False)
 
-    def __call__(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return energy, gradient and the positions as constraints leave them.
+    def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
+        return self.inner.pairs(positions)
 
-        Energy and gradient are not a number where the calculator fails.
-        """
-        with self._lock:  # calculators know one structure at a time
-            self.calls += 1
-            # A copy for every call: what a calculator does to it is forgotten.
-            atoms = self.template.copy()
-            atoms.set_positions(np.asarray(positions, np.float64))
-            place = atoms.positions.copy()
-            lost = np.array(np.nan), np.full(place.shape, np.nan), place
-            if not np.all(np.isfinite(place)):
-                return lost
-            atoms.calc = self.calc
-            try:
-                energy = float(atoms.get_potential_energy())
-                forces = np.asarray(atoms.get_forces(), np.float64)
-                if forces.shape != place.shape or len(atoms) != len(place):
-                    raise ValueError(
-                        f"{len(place)} atoms given, forces for {len(forces)} returned"
-                    )
-            except Exception as error:  # whatever a foreign program raises
-                self.failures += 1
-                self.complaint = f"{type(error).__name__}: {error}"
-                if self.failures == 1:
-                    LOG.warning(
-                        "%s failed (%s); such structures count as evaluated and are never "
-                        "kept.",
-                        type(self.calc).__name__,
-                        self.complaint,
-                    )
-                return lost
-            return np.array(energy), -forces, place
+    def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        return jnp.where(self.held[:, None], self.places.astype(positions.dtype), positions)
+
+    def offsets(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
+        return self.inner.offsets(positions)
+
+    def scatter(
+        self, fractions: Float[Array, "n d"], edge: Float[Array, ""]
+    ) -> Float[Array, "n d"]:
+        return self.inner.scatter(fractions, edge)
 
 
-class CalculatorPotential(AbstractPotential):
-    """The energy surface of a calculator of ASE, relative to its separated atoms.
+def calculator_potential(
+    atoms: Atoms,
+    *,
+    length: float | None = None,
+    energy: float | None = None,
+    separated: float | None = None,
+) -> Callback:
+    """Return the energy surface of a calculator of ASE, relative to separated atoms.
 
-    Programs call back to Python for every evaluation: nothing is compiled, batches go one
-    by one, and derivatives beyond forces do not exist. Where the calculator raises, returns
-    what is not finite, or changes the number of atoms, the observation is invalid, which
-    no optimizer keeps. Constraints of the atoms hold.
+    See `Callback` for what that means: structures go one by one, calls are counted, and
+    where the calculator raises, returns what is not finite, or loses atoms, the observation
+    is invalid, which no optimizer keeps. Atoms that `FixAtoms` holds stay.
 
     Arguments:
         atoms: elements, cell, constraints and calculator; positions do not matter, except
-            for those of constrained atoms.
+            for those of fixed atoms.
         length: natural length in the calculator's unit; that of the elements by default.
         energy: natural energy, likewise: cohesive energy per atom of the solid over 8.61.
         separated: energy of the separated atoms, which becomes zero. By default, the
@@ -90,74 +71,81 @@ class CalculatorPotential(AbstractPotential):
 
     Raises:
         ValueError: if there is no calculator, a natural unit is not positive or not known,
-            the calculator cannot tell the energy of a single atom, or space is periodic in
-            some directions only.
+            the calculator cannot tell the energy of a single atom, space is periodic in
+            some directions only, or there are other constraints than `FixAtoms`.
     """
+    if atoms.calc is None:
+        raise ValueError("atoms: no calculator is attached; set atoms.calc first.")
+    symbols = atoms.get_chemical_symbols()
+    length = natural_length(symbols) if length is None else length
+    energy = natural_energy(symbols) if energy is None else energy
+    space = pinned(space_of(atoms, length), atoms)
+    return Callback(
+        function=_function(atoms, energy_apart(atoms) if separated is None else separated),
+        length=length,
+        energy=energy,
+        space=space,
+        separated=0.0,
+    )
 
-    length: Float[Array, ""] = eqx.field(converter=as_array)
-    energy: Float[Array, ""] = eqx.field(converter=as_array)
-    apart: Float[Array, ""] = eqx.field(converter=as_array)
-    """Energy of the separated atoms, by the calculator."""
-    space: AbstractSpace
-    host: Host = eqx.field(static=True)
 
-    def __init__(
-        self,
-        atoms: Atoms,
-        *,
-        length: float | None = None,
-        energy: float | None = None,
-        separated: float | None = None,
-    ) -> None:
-        symbols = atoms.get_chemical_symbols()
-        self.host = Host(atoms)
-        self.length = jnp.asarray(natural_length(symbols) if length is None else length)
-        self.energy = jnp.asarray(natural_energy(symbols) if energy is None else energy)
-        require_positive(length=self.length, energy=self.energy)
-        self.space = space_of(atoms, float(self.length))
-        if separated is None:
-            separated = energy_apart(atoms)
-        self.apart = jnp.asarray(float(separated))
+def _function(
+    atoms: Atoms, separated: float
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    template, calc, lock = atoms.copy(), atoms.calc, threading.Lock()
 
-    @property
-    def scale(self) -> Scale:
-        return Scale(length=self.length, energy=self.energy)
+    def evaluate(positions: np.ndarray) -> tuple[float, np.ndarray]:
+        if not np.all(np.isfinite(positions)):  # few calculators expect it
+            raise ValueError("positions are not finite")
+        with lock:  # calculators know one structure at a time
+            # A copy for every call: what a calculator does to it is forgotten.
+            current = template.copy()
+            current.set_positions(positions)
+            current.calc = calc
+            return current.get_potential_energy() - separated, -current.get_forces()
 
-    @property
-    def separated(self) -> float:
-        return 0.0
-
-    def __call__(self, positions: Float[Array, "n 3"]) -> Float[Array, ""]:
-        return _energy(self.host, positions) - self.apart.astype(positions.dtype)
-
-    def observe(self, positions: Float[Array, "n 3"]) -> Observation:
-        energy, gradient, place = _call(self.host, positions)
-        energy = energy - self.apart.astype(positions.dtype)
-        n = positions.shape[0]
-        # A black box has no atomic shares but equal ones.
-        shares = jnp.broadcast_to(energy / n, (n,))
-        return Observation(place, energy, gradient, shares)
+    return evaluate
 
 
 def space_of(atoms: Atoms, length: float) -> AbstractSpace:
     """Return the space of the atoms: pairs in a cell count up to 2.2 natural lengths.
 
     Arguments:
-        atoms: cell and constraints.
+        atoms: their cell.
         length: natural length.
 
     Raises:
         ValueError: if it is periodic in some directions only.
     """
-    if not any(atoms.pbc):
-        # Structures with constraints must stay where they are.
-        return Free(3, invariant=not atoms.constraints)
-    if not all(atoms.pbc):
+    if any(atoms.pbc) and not all(atoms.pbc):
         raise ValueError(
             f"atoms: periodic along {sum(atoms.pbc)} of three directions; make it periodic "
             "along all of them, with vacuum where there is none, or along none."
         )
-    return Periodic(np.asarray(atoms.cell), REACH * length)
+    return Periodic(np.asarray(atoms.cell), REACH * length) if all(atoms.pbc) else Free()
+
+
+def pinned(space: AbstractSpace, atoms: Atoms) -> AbstractSpace:
+    """Return the space in which fixed atoms stay; the same if there are none.
+
+    Arguments:
+        space: where the atoms live.
+        atoms: with positions and constraints.
+
+    Raises:
+        ValueError: if there are other constraints than `FixAtoms`.
+    """
+    if not atoms.constraints:
+        return space
+    held = np.zeros(len(atoms), bool)
+    for constraint in atoms.constraints:
+        if not isinstance(constraint, FixAtoms):
+            raise ValueError(
+                f"atoms: {type(constraint).__name__} constrains them; only FixAtoms can be "
+                "kept here."
+            )
+        held[constraint.get_indices()] = True
+    return Pinned(inner=space, held=jnp.asarray(held), places=jnp.asarray(atoms.positions))
 
 
 def energy_apart(atoms: Atoms) -> float:
@@ -187,29 +175,3 @@ def energy_apart(atoms: Atoms) -> float:
                 "atom; give the energy of the separated atoms."
             )
     return sum(alone[symbol] for symbol in symbols)
-
-
-def _call(
-    host: Host, positions: Float[Array, "n 3"]
-) -> tuple[Float[Array, ""], Float[Array, "n 3"], Float[Array, "n 3"]]:
-    dtype, shape = positions.dtype, positions.shape
-
-    def ask(x: Any) -> tuple[np.ndarray, ...]:
-        return tuple(value.astype(dtype) for value in host(np.asarray(x)))
-
-    vector = jax.ShapeDtypeStruct(shape, dtype)
-    scalar = jax.ShapeDtypeStruct((), dtype)
-    return jax.pure_callback(
-        ask, (scalar, vector, vector), positions, vmap_method="sequential"
-    )
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _energy(host: Host, positions: Float[Array, "n 3"]) -> Float[Array, ""]:
-    return _call(host, positions)[0]
-
-
-@_energy.defjvp
-def _energy_jvp(host: Host, primals: Any, tangents: Any) -> Any:
-    energy, gradient, _ = _call(host, *primals)
-    return energy, jnp.sum(gradient * tangents[0])

@@ -189,7 +189,9 @@ def test_starts_and_searches_of_training_share_no_key(monkeypatch):
     monkeypatch.setattr(Trainer, "_keys", spy)
     # Of a size that nobody else compiles, so that it is traced here.
     objective = Objective(shortest=2.0, longest=2.0)
-    trainer = Trainer(NormalizedES(pairs=1), objective, (get("lj3"),), starts_per_task=3, chunk=2)
+    trainer = Trainer(
+        NormalizedES(pairs=1), objective, (get("lj3"),), starts_per_task=3, chunk=2
+    )
     state = trainer.strategy.init(LEARNED, 1)
     request = trainer.ask(state)
     asked = set(purposes)
