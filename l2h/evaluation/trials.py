@@ -131,13 +131,10 @@ class Trials(eqx.Module):
         columns: dict[str, Any] = {"points": points}
         for name, fill in FILL.items():
             arrays = [np.asarray(getattr(part, name)) for part in parts]
-            pads = [((0, 0), (0, width - array.shape[1])) for array in arrays]
-            columns[name] = np.concatenate(
-                [
-                    np.pad(array, pad, constant_values=fill)
-                    for array, pad in zip(arrays, pads, strict=True)
-                ]
-            )
+            rows = [np.full((len(array), width), fill, array.dtype) for array in arrays]
+            for row, array in zip(rows, arrays, strict=True):
+                row[:, : array.shape[1]] = array
+            columns[name] = np.concatenate(rows)
         for name in ("seen", "lowest"):
             # Where a part stopped at its hits, the others are shown that far.
             columns[name] = np.concatenate(

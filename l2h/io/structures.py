@@ -258,4 +258,5 @@ def _cell(
 
 def _three(vectors: Any) -> Float[np.ndarray, "n 3"]:
     array = np.asarray(vectors, np.float64)
-    return np.pad(array, [(0, 0), (0, 3 - int(array.shape[1]))])
+    missing = np.zeros((len(array), 3 - array.shape[1]))
+    return np.concatenate([array, missing], axis=1)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from functools import singledispatch
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -49,7 +49,7 @@ class PairLaw(AbstractLaw):
     """Lennard-Jones: pairs alone."""
 
     potential: LennardJones
-    embedded = False
+    embedded: ClassVar[bool] = False
 
     def tables(
         self,
@@ -71,7 +71,7 @@ class GuptaLaw(AbstractLaw):
     """Gupta: repulsion of pairs, and minus the root of the hopping as embedding."""
 
     potential: Gupta
-    embedded = True
+    embedded: ClassVar[bool] = True
 
     def tables(
         self,
