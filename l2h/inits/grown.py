@@ -116,7 +116,7 @@ class Grown(AbstractInit):
         species = None
         if hasattr(potential, "species"):
             species = jnp.zeros(len(positions), jnp.int32)
-        masked = potential_with(potential, Partial(present), species)
+        masked = potential_with(potential, Partial(present=present), species)
         # The quench averages over all rows of the array, present or not.
         share = jnp.mean(present.astype(positions.dtype))
         relaxed = quench(

@@ -78,7 +78,7 @@ def orbit(
         point = weights @ images / jnp.sum(weights)
     images = operations @ point
     equal = sum((c[:, None] - c) ** 2 for c in images.T) < EQUAL**2
-    earlier = np.triu(np.ones(equal.shape, bool), 1)
+    earlier = np.triu(np.ones((len(images), len(images)), bool), 1)
     return images, mask & ~jnp.any(equal & earlier & mask[:, None], axis=0)
 
 
