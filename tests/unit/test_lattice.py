@@ -130,7 +130,8 @@ def test_absent_atoms_have_no_say():
 def test_the_probe_is_one_more_atom():
     x = random_cluster(1, 30)
     points = vacant(x)[0][:4]
-    energies = probe(jnp.asarray(x), jnp.ones(30, bool), jnp.asarray(points))
+    present = jnp.arange(ROOM, dtype=jnp.int32) < 30
+    energies = probe(room_for(x), present, jnp.asarray(points))
     potential = LennardJones()
     for point, energy in zip(points, energies, strict=True):
         more = potential(jnp.asarray(np.vstack([x, point])))
@@ -250,6 +251,15 @@ def test_too_few_sites_give_too_few_atoms():
     # Nothing is bound to two atoms strongly enough to be a site.
     done, gain = settled(LJ, cluster_of(np.eye(3)[:2] * 0.75, SMALL), 13)
     assert int(done.count) == 2 and float(gain) == 0
+
+
+def test_sites_that_repel_stay_empty():
+    # There are sites enough, but not for all of them at once.
+    x = random_cluster(1, 13)
+    assert pdist(vacant(x)[0]).min() < 0.5
+    done, _ = settled(LJ, cluster_of(x), 38)
+    assert 13 < int(done.count) < 38
+    assert pdist(np.asarray(done.positions)[: int(done.count)]).min() > 0.7
 
 
 @pytest.mark.parametrize(
