@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -220,6 +220,19 @@ def _check_budget(evaluations: int | None, arms: Sequence[Arm], rule: Abandonmen
         )
 
 
+class _End(NamedTuple):
+    """How an attempt ended that was finished."""
+
+    energy: float
+    positions: np.ndarray
+    finished: bool
+    """Whether its quench came to its end."""
+    polished: bool
+    evaluations: int
+    polishing: int
+    probes: int
+
+
 class _Search:
     """The host's loop around the pure parts."""
 
@@ -341,21 +354,26 @@ class _Search:
         status, place = None, 0
         while place < size:
             group: list[int] = []
+            since = place
             while place < size and len(group) < GROUP:
-                given_up = self._hopeless(expected[place])
-                if not valid[place]:
-                    books.fail(tally)
-                elif given_up:
-                    books.failing = 0
-                elif status is None:
+                hopeful = valid[place] and not self._hopeless(expected[place])
+                if hopeful and status is None:
                     group.append(place)
+                place += 1
+            ends = self._finish(begun, group) if group else {}
+            # In the order of attempts, as if they had been made one by one; also those
+            # that are given up, and those that come too late.
+            for number in range(since, place):
                 books.attempts += 1
                 tally.attempts += 1
-                # Also of those that are given up, and of those that come too late.
-                books.spend(tally, int(begun.evaluations[place]), int(begun.probes[place]))
-                place += 1
-            if group:
-                self._finish(arm, tally, begun, group)
+                spent, probed = begun.evaluations[number], begun.probes[number]
+                books.spend(tally, int(spent), int(probed))
+                if number in ends:
+                    self._enter(arm, tally, ends[number])
+                elif not valid[number]:
+                    books.fail(tally)
+                else:
+                    books.failing = 0
             if status is None:
                 status = stop()
                 note(self.progress(arm.name))
@@ -401,7 +419,7 @@ class _Search:
         places += [places[0]] * (LANES - len(places))
         return jnp.asarray(np.stack([pool[k].positions for k in places]), SINGLE)
 
-    def _finish(self, arm: Arm, tally: Tally, begun: Begun, group: list[int]) -> None:
+    def _finish(self, begun: Begun, group: list[int]) -> dict[int, _End]:
         """Quench and repair a group of attempts, and polish what is low."""
         books = self.ledger
         full = np.array(group + [group[0]] * (GROUP - len(group)))
@@ -411,25 +429,39 @@ class _Search:
         energies = ended.energy.astype(float)
         positions = ended.positions.astype(np.float64)
         done = ended.finished & np.isfinite(energies)
-        for k in range(len(group)):
-            books.spend(tally, int(ended.evaluations[k]), int(ended.probes[k]))
         best = min(books.best, float(np.min(energies[done], initial=math.inf)))
         near = best + NEAR * books.unit
         low = [k for k in range(len(group)) if done[k] and energies[k] <= near]
         polished = self._polished(positions, low, SOUND)
-        for k in range(len(group)):
-            energy, structure, cost = polished.get(k, (float(energies[k]), None, 0))
-            books.polishing += cost
-            books.spend(tally, cost)
-            if not math.isfinite(energy):
-                books.fail(tally)
-                continue
-            books.failing = 0
-            tally.finished += int(done[k])
-            if structure is not None:
-                books.enter(tally, energy, structure, independent=arm.init is not None)
-            elif done[k]:
-                books.set_aside(tally, energy, positions[k])
+        ends = {}
+        for k, number in enumerate(group):
+            energy, structure, cost = polished.get(k, (energies[k], positions[k], 0))
+            ends[number] = _End(
+                float(energy),
+                structure,
+                bool(done[k]),
+                k in polished,
+                int(ended.evaluations[k]),
+                cost,
+                int(ended.probes[k]),
+            )
+        return ends
+
+    def _enter(self, arm: Arm, tally: Tally, end: _End) -> None:
+        """Enter how an attempt ended, and what that cost."""
+        books = self.ledger
+        books.polishing += end.polishing
+        books.spend(tally, end.evaluations + end.polishing, end.probes)
+        if not math.isfinite(end.energy):
+            books.fail(tally)
+            return
+        books.failing = 0
+        tally.finished += int(end.finished)
+        if end.polished:
+            found = arm.init is not None
+            books.enter(tally, end.energy, end.positions, independent=found)
+        elif end.finished:
+            books.set_aside(tally, end.energy, end.positions)
 
     def _polished(
         self,
