@@ -77,7 +77,7 @@ def orbit(
         weights = near.astype(point.dtype)
         point = weights @ images / jnp.sum(weights)
     images = operations @ point
-    equal = sum((c[:, None] - c) ** 2 for c in images.T) < EQUAL**2
+    equal = sum((c[:, None] - c[None]) ** 2 for c in images.T) < EQUAL**2
     earlier = np.triu(np.ones((len(images), len(images)), bool), 1)
     return images, mask & ~jnp.any(equal & earlier & mask[:, None], axis=0)
 
@@ -183,7 +183,8 @@ def _fill(
         number = cluster.count + added + jnp.cumsum(new, dtype=jnp.int32) - 1
         slots = jnp.where(new & joins, number, m)
         away = sum(
-            (a[:, None] - b) ** 2 for a, b in zip(images.T, found.positions.T, strict=True)
+            (a[:, None] - b[None]) ** 2
+            for a, b in zip(images.T, found.positions.T, strict=True)
         )
         taken = jnp.any(new[:, None] & (away < SAME**2), axis=0).at[first].set(True)
         extra = probe(images, new, found.positions)

@@ -53,10 +53,10 @@ def sites(positions: Float[Array, "m 3"], present: Bool[Array, " m"], count: int
     """
     m = len(positions)
     squared = _squared(positions, positions)
-    pairs = present[:, None] & present & ~np.eye(m, dtype=bool)
+    pairs = present[:, None] & present[None] & ~np.eye(m, dtype=bool)
     near = pairs & (squared < NEAR**2)
     surface = present & (jnp.sum(near, axis=0, dtype=jnp.int32) < FULL)
-    exposed = surface[:, None] & surface
+    exposed = surface[:, None] & surface[None]
     upper = np.triu(np.ones((m, m), bool), 1)
     base = exposed & pairs & (squared < DIAGONAL**2) & upper
     first, second, found = _bases(base, min(5 * m, m * (m - 1) // 2))
@@ -95,7 +95,7 @@ def probe(
 
 
 def _squared(a: Float[Array, "m 3"], b: Float[Array, "s 3"]) -> Float[Array, "m s"]:
-    return sum((x[:, None] - y) ** 2 for x, y in zip(a.T, b.T, strict=True))  # type: ignore[return-value]
+    return sum((x[:, None] - y[None]) ** 2 for x, y in zip(a.T, b.T, strict=True))  # type: ignore[return-value]
 
 
 def _inverse(
@@ -149,12 +149,12 @@ def _apices(
     words = jnp.arange(count)
     for _ in range(APICES):
         which = jnp.argmax(shared != 0, axis=1)
-        word = jnp.max(jnp.where(words == which[:, None], shared, 0), axis=1)
+        word = jnp.max(jnp.where(words[None] == which[:, None], shared, 0), axis=1)
         lowest = word & (~word + jnp.uint32(1))
         place = 31 - jax.lax.clz(lowest).astype(jnp.int32)
         known.append(word != 0)
         slots.append(jnp.where(word != 0, which.astype(jnp.int32) * WORD + place, 0))
-        taken = jnp.where(words == which[:, None], lowest[:, None], 0)
+        taken = jnp.where(words[None] == which[:, None], lowest[:, None], 0)
         shared = shared ^ taken
     return jnp.concatenate(slots), jnp.concatenate(known)
 

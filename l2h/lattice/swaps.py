@@ -24,7 +24,7 @@ def swap_energies(
         species: zero or one for each atom.
     """
     n = len(positions)
-    squared = sum((c[:, None] - c) ** 2 for c in positions.T)
+    squared = sum((c[:, None] - c[None]) ** 2 for c in positions.T)
     squared = jnp.where(jnp.eye(n, dtype=bool), jnp.inf, squared)
     zeros = jnp.zeros(n, jnp.int32)
     ones = zeros + 1

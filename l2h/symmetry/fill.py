@@ -151,7 +151,8 @@ def _fill(
     def room(points: Coordinates, atoms: Coordinates, there: Bool[Array, " m"]) -> Array:
         """Return each point's squared distance to the nearest atom that is there."""
         columns = tuple(c[:, None] for c in atoms)
-        apart = squared(region.reduce(between(columns, points)))
+        rows = tuple(c[None] for c in points)
+        apart = squared(region.reduce(between(columns, rows)))
         return jnp.min(jnp.where(there[:, None], apart, jnp.inf), axis=0)
 
     def vacant_centre(now: _Filling, near: Float[Array, ""]) -> Bool[Array, ""]:
