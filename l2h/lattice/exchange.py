@@ -45,8 +45,8 @@ class Lattice(eqx.Module):
         points = jnp.concatenate([cluster.positions, found.positions])
         exists = jnp.concatenate([present, found.valid])
         occupied = jnp.concatenate([present, jnp.zeros_like(found.valid)])
-        squared = sum((c[:, None] - c) ** 2 for c in points.T) * length**2
-        see = exists[:, None] & exists & ~jnp.eye(len(points), dtype=bool)
+        squared = sum((c[:, None] - c[None]) ** 2 for c in points.T) * length**2
+        see = exists[:, None] & exists[None] & ~jnp.eye(len(points), dtype=bool)
         species = jnp.zeros(len(points), jnp.int32)
         pair, weight = law.tables(jnp.where(see, squared, jnp.inf), species)
         return (

@@ -73,11 +73,11 @@ def orbit(
     """
     for reach in (TOGETHER, TOGETHER, TOGETHER, EQUAL):
         images = operations @ point
-        near = mask & (jnp.sum((images - point) ** 2, axis=1) < reach**2)
+        near = mask & (jnp.sum((images - point[None]) ** 2, axis=1) < reach**2)
         weights = near.astype(point.dtype)
         point = weights @ images / jnp.sum(weights)
     images = operations @ point
-    equal = sum((c[:, None] - c) ** 2 for c in images.T) < EQUAL**2
+    equal = sum((c[:, None] - c[None]) ** 2 for c in images.T) < EQUAL**2
     earlier = np.triu(np.ones((len(images), len(images)), bool), 1)
     return images, mask & ~jnp.any(equal & earlier & mask[:, None], axis=0)
 
@@ -97,7 +97,7 @@ class Field(eqx.Module):
         return Field(waves, 2 * jnp.pi * jax.random.uniform(b, (WAVES,), dtype))
 
     def __call__(self, points: Float[Array, "s 3"]) -> Float[Array, " s"]:
-        angles = points @ self.waves.T + self.phases
+        angles = points @ self.waves.T + self.phases[None]
         return jnp.sqrt(2.0 / WAVES).astype(points.dtype) * jnp.sum(jnp.cos(angles), axis=1)
 
 
@@ -183,7 +183,8 @@ def _fill(
         number = cluster.count + added + jnp.cumsum(new, dtype=jnp.int32) - 1
         slots = jnp.where(new & joins, number, m)
         away = sum(
-            (a[:, None] - b) ** 2 for a, b in zip(images.T, found.positions.T, strict=True)
+            (a[:, None] - b[None]) ** 2
+            for a, b in zip(images.T, found.positions.T, strict=True)
         )
         taken = jnp.any(new[:, None] & (away < SAME**2), axis=0).at[first].set(True)
         extra = probe(images, new, found.positions)

@@ -53,10 +53,10 @@ def sites(positions: Float[Array, "m 3"], present: Bool[Array, " m"], count: int
     """
     m = len(positions)
     squared = _squared(positions, positions)
-    pairs = present[:, None] & present & ~np.eye(m, dtype=bool)
+    pairs = present[:, None] & present[None] & ~np.eye(m, dtype=bool)
     near = pairs & (squared < NEAR**2)
     surface = present & (jnp.sum(near, axis=0, dtype=jnp.int32) < FULL)
-    exposed = surface[:, None] & surface
+    exposed = surface[:, None] & surface[None]
     upper = np.triu(np.ones((m, m), bool), 1)
     base = exposed & pairs & (squared < DIAGONAL**2) & upper
     first, second, found = _bases(base, min(5 * m, m * (m - 1) // 2))
@@ -95,7 +95,7 @@ def probe(
 
 
 def _squared(a: Float[Array, "m 3"], b: Float[Array, "s 3"]) -> Float[Array, "m s"]:
-    return sum((x[:, None] - y) ** 2 for x, y in zip(a.T, b.T, strict=True))  # type: ignore[return-value]
+    return sum((x[:, None] - y[None]) ** 2 for x, y in zip(a.T, b.T, strict=True))  # type: ignore[return-value]
 
 
 def _inverse(
@@ -146,7 +146,7 @@ def _apices(
     )
     shared = jnp.where(found[:, None], sets[first] & sets[second] & allowed, 0)
     slots, known = [], []
-    words = jnp.arange(count)
+    words = jnp.arange(count)[None]
     for _ in range(APICES):
         which = jnp.argmax(shared != 0, axis=1)
         word = jnp.max(jnp.where(words == which[:, None], shared, 0), axis=1)
@@ -172,7 +172,8 @@ def _over(
     area = 2 * (uu * vv - uv * uv)
     flat = area < 1e-3
     area = jnp.where(flat, 1, area)
-    centre = vv * (uu - uv) / area * u + uu * (vv - uv) / area * v
+    along, across = vv * (uu - uv) / area, uu * (vv - uv) / area
+    centre = along[None] * u + across[None] * v
     height = 1 - jnp.sum(centre * centre, axis=0)
     known = known & ~flat & (height > 0.1)
     normal = jnp.stack(
@@ -183,7 +184,8 @@ def _over(
         ]
     )
     length = jnp.sqrt(jnp.sum(normal * normal, axis=0))
-    rise = jnp.sqrt(jnp.maximum(height, 0)) / jnp.where(flat, 1, length) * normal
+    rise = jnp.sqrt(jnp.maximum(height, 0)) / jnp.where(flat, 1, length)
+    rise = rise[None] * normal
     middle = x[i].T + centre
     points = jnp.concatenate([middle + rise, middle - rise], axis=1).T
     return points, jnp.concatenate([known, known])

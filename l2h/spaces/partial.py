@@ -26,8 +26,8 @@ class Partial(AbstractSpace):
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         # Where nobody is, offsets vanish: products over all atoms stay finite.
         pairs = Free(self.dimension).pairs(self.offsets(positions))
-        both = self.present[:, None] & pad_atoms(self.present, False)
-        mask = pairs.mask & both
+        both = self.present[:, None] & pad_atoms(self.present, False)[None]
+        mask = pairs.mask & both[None]
         squared = jnp.where(mask, pairs.squared, jnp.inf)
         return Pairs(pairs.differences, squared, mask, pairs.centred)
 
