@@ -45,6 +45,7 @@ def stages() -> list[Stage]:
     potential, reference = LennardJones(), get(f"lj{ATOMS}").reference
     operations, mask = Groups((GROUP,))[0]
     known = law(potential)
+    assert known is not None and reference is not None
     zero = jnp.asarray(0, jnp.int32)
 
     @eqx.filter_jit

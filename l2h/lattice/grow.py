@@ -73,7 +73,7 @@ def orbit(
     """
     for reach in (TOGETHER, TOGETHER, TOGETHER, EQUAL):
         images = operations @ point
-        near = mask & (jnp.sum((images - point) ** 2, axis=1) < reach**2)
+        near = mask & (jnp.sum((images - point[None]) ** 2, axis=1) < reach**2)
         weights = near.astype(point.dtype)
         point = weights @ images / jnp.sum(weights)
     images = operations @ point
@@ -97,7 +97,7 @@ class Field(eqx.Module):
         return Field(waves, 2 * jnp.pi * jax.random.uniform(b, (WAVES,), dtype))
 
     def __call__(self, points: Float[Array, "s 3"]) -> Float[Array, " s"]:
-        angles = points @ self.waves.T + self.phases
+        angles = points @ self.waves.T + self.phases[None]
         return jnp.sqrt(2.0 / WAVES).astype(points.dtype) * jnp.sum(jnp.cos(angles), axis=1)
 
 

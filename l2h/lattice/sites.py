@@ -146,7 +146,7 @@ def _apices(
     )
     shared = jnp.where(found[:, None], sets[first] & sets[second] & allowed, 0)
     slots, known = [], []
-    words = jnp.arange(count)
+    words = jnp.arange(count)[None]
     for _ in range(APICES):
         which = jnp.argmax(shared != 0, axis=1)
         word = jnp.max(jnp.where(words[None] == which[:, None], shared, 0), axis=1)
@@ -172,7 +172,8 @@ def _over(
     area = 2 * (uu * vv - uv * uv)
     flat = area < 1e-3
     area = jnp.where(flat, 1, area)
-    centre = vv * (uu - uv) / area * u + uu * (vv - uv) / area * v
+    along, across = vv * (uu - uv) / area, uu * (vv - uv) / area
+    centre = along[None] * u + across[None] * v
     height = 1 - jnp.sum(centre * centre, axis=0)
     known = known & ~flat & (height > 0.1)
     normal = jnp.stack(
@@ -183,7 +184,8 @@ def _over(
         ]
     )
     length = jnp.sqrt(jnp.sum(normal * normal, axis=0))
-    rise = jnp.sqrt(jnp.maximum(height, 0)) / jnp.where(flat, 1, length) * normal
+    rise = jnp.sqrt(jnp.maximum(height, 0)) / jnp.where(flat, 1, length)
+    rise = rise[None] * normal
     middle = x[i].T + centre
     points = jnp.concatenate([middle + rise, middle - rise], axis=1).T
     return points, jnp.concatenate([known, known])

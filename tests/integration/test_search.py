@@ -137,6 +137,21 @@ def test_a_killed_search_ends_as_if_it_had_not_been(tmp_path):
     equal(simple(devices=1, folder=tmp_path), resumed)
 
 
+def test_an_interrupted_search_ends_with_what_it_has_and_goes_on(tmp_path):
+    seen = []
+
+    def interrupt(progress):
+        seen.append(progress)
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    part = simple(devices=1, folder=tmp_path, on_progress=interrupt)
+    assert part.status == "it was interrupted" and len(part.energies) > 0
+    whole = simple(devices=1)
+    assert part.evaluations < whole.evaluations
+    equal(simple(devices=1, folder=tmp_path), whole)
+
+
 def test_a_folder_belongs_to_one_search(tmp_path):
     search("lj13", evaluations=60, arms=[SIMPLE], seed=3, folder=tmp_path)
     for options, words in [
@@ -194,8 +209,8 @@ def test_test_functions_are_searched():
     assert found.hit and found.lowest < 1e-12
     # The budget holds but for what is under way at the end, and polishing.
     assert found.evaluations < 6000
-    default = search("rastrigin2", evaluations=1100, devices=1)
-    assert [arm["attempts"] for arm in default.arms] == [2, 0]
+    walk = search("rastrigin2", evaluations=1100, arms=["bh-plain", "random"], devices=1)
+    assert [arm["attempts"] for arm in walk.arms] == [2, 0]
 
 
 def test_crystals_are_searched():
@@ -207,7 +222,7 @@ def test_crystals_are_searched():
 
 def morse(x):
     """Return the energy of a cluster with pair energy (e^(3 - 3r) - 1)^2 - 1."""
-    difference = x[:, None] - x
+    difference = x[:, None] - x[None]
     squared = jnp.sum(difference**2, axis=-1) + jnp.eye(len(x), dtype=x.dtype)
     well = (jnp.exp(3 - 3 * jnp.sqrt(squared)) - 1) ** 2 - 1
     return 0.5 * jnp.sum(well * (1 - jnp.eye(len(x), dtype=x.dtype)))

@@ -103,7 +103,7 @@ def test_arms_of_your_own_stand_beside_named_ones():
     ],
 )
 def test_wrong_arms_are_refused(task, arms, words):
-    with pytest.raises(ValueError, match=f"^arms: .*{words}"):
+    with pytest.raises(ValueError, match=f"^arms?: .*{words}"):
         search(task, evaluations=10_000, arms=arms)
 
 
@@ -299,12 +299,12 @@ def test_damaged_books_are_refused(tmp_path, damage):
 def test_copies_are_independent():
     ledger = books()
     copy = ledger.copy()
-    before = (copy.attempts, len(copy.minima), copy.minima[0].hits, copy.tallies[0].finds)
+    before = (copy.attempts, len(copy.minima), copy.minima[0].hits, copy.tallies[0].best)
     x = ledger.minima[0].positions
     ledger.enter(ledger.tallies[0], -40.0, x, independent=True)
     ledger.enter(ledger.tallies[0], -50.0, 2 * x, independent=True)
     ledger.attempts += 1
-    after = (copy.attempts, len(copy.minima), copy.minima[0].hits, copy.tallies[0].finds)
+    after = (copy.attempts, len(copy.minima), copy.minima[0].hits, copy.tallies[0].best)
     assert before == after
 
 
@@ -353,12 +353,11 @@ def test_only_the_lowest_are_set_aside():
 
 
 def test_every_arm_has_a_name_that_is_its_own():
-    unfinished = {"symmetric"}
     assert set(ARMS) >= {"grown", "grown-quiet", "random", "bh-plain", "bh-strong"}
-    for name in set(ARMS) - unfinished:
+    for name in ("grown", "grown-quiet", "random", "bh-plain", "bh-strong", "onward"):
         assert ARMS[name](LJ13).name == name
 
 
 def test_a_function_of_atoms_is_searched_by_hops():
     task = Task("mine", FunctionPotential(jnp.sum, space=Free()), Uniform(), 4)
-    assert default(task)[0] == "bh-strong"
+    assert "bh-strong" in default(task) and "grown" not in default(task)
