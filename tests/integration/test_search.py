@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from l2h.engine import Arm, search
+from l2h.engine import Arm, Shares, search
 from l2h.engine.attempt import Abandonment, begin, finish
-from l2h.inits import Harmonic
+from l2h.inits import Harmonic, Uniform
 from l2h.optimizers import BasinHopping
 from l2h.potentials import AbstractPotential, FunctionPotential, LennardJones
 from l2h.spaces import Free
@@ -87,8 +87,8 @@ def test_a_search_ends_where_it_is_told_to(grown):
     assert late.status == "the time of 1e-06 minutes is over"
 
 
-def simple(**options):
-    return search("lj13", evaluations=4000, arms=[SIMPLE], seed=3, **options)
+def simple(*others, **options):
+    return search("lj13", evaluations=4000, arms=[SIMPLE, *others], seed=3, **options)
 
 
 def test_devices_change_nothing():
@@ -104,8 +104,8 @@ import jax
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_enable_x64", True)
 import l2h.engine
-from l2h.engine import Arm, search
-from l2h.inits import Harmonic
+from l2h.engine import Arm, Shares, search
+from l2h.inits import Harmonic, Uniform
 sys.modules["l2h.engine.search"].PAUSE = 0.0
 calls = []
 def die(progress):
@@ -138,18 +138,23 @@ def test_a_killed_search_ends_as_if_it_had_not_been(tmp_path):
 
 
 def test_an_interrupted_search_ends_with_what_it_has_and_goes_on(tmp_path):
-    seen = []
+    # In the middle of a round, and not at once.
+    ends = {8, 16, 32, 64, 96, 128, 160}
 
     def interrupt(progress):
-        seen.append(progress)
-        if len(seen) == 5:
+        if progress.attempts > 16 and progress.attempts not in ends:
             raise KeyboardInterrupt
 
-    part = simple(devices=1, folder=tmp_path, on_progress=interrupt)
+    # Taking turns: half a round more or less would change whose turn is next.
+    def run(**options):
+        turns = Shares(adaptive=False)
+        return simple(Arm("other", Uniform()), shares=turns, devices=1, **options)
+
+    part = run(folder=tmp_path, on_progress=interrupt)
     assert part.status == "it was interrupted" and len(part.energies) > 0
-    whole = simple(devices=1)
+    whole = run()
     assert part.evaluations < whole.evaluations
-    equal(simple(devices=1, folder=tmp_path), whole)
+    equal(run(folder=tmp_path), whole)
 
 
 def test_a_folder_belongs_to_one_search(tmp_path):
