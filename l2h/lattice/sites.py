@@ -149,12 +149,12 @@ def _apices(
     words = jnp.arange(count)[None]
     for _ in range(APICES):
         which = jnp.argmax(shared != 0, axis=1)
-        word = jnp.max(jnp.where(words[None] == which[:, None], shared, 0), axis=1)
+        word = jnp.max(jnp.where(words == which[:, None], shared, 0), axis=1)
         lowest = word & (~word + jnp.uint32(1))
         place = 31 - jax.lax.clz(lowest).astype(jnp.int32)
         known.append(word != 0)
         slots.append(jnp.where(word != 0, which.astype(jnp.int32) * WORD + place, 0))
-        taken = jnp.where(words[None] == which[:, None], lowest[:, None], 0)
+        taken = jnp.where(words == which[:, None], lowest[:, None], 0)
         shared = shared ^ taken
     return jnp.concatenate(slots), jnp.concatenate(known)
 
