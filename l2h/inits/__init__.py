@@ -8,5 +8,6 @@ from .base import (
 )
 from .grown import Grown as Grown
 from .harmonic import Harmonic as Harmonic
+from .registry import STARTS as STARTS, register as register
 from .symmetric import Symmetric as Symmetric, SymmetricStart as SymmetricStart
 from .uniform import Uniform as Uniform

@@ -91,6 +91,15 @@ class Symmetric(AbstractInit):
         if self.tries < 1:
             raise ValueError(f"tries: {self.tries} given; try at least once.")
 
+    @staticmethod
+    def of(potential: AbstractPotential, n: int) -> "Symmetric":
+        """Return symmetric starts of `n` atoms of a potential: the translations of a
+        periodic cell are listed here, where it has known values."""
+        space = potential.space
+        if isinstance(space, Periodic):
+            return Symmetric(cells=CellGroups(space.cell, n, potential.scale.length))
+        return Symmetric()
+
     def __call__(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
     ) -> Float[Array, "n d"]:

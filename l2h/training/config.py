@@ -111,6 +111,8 @@ class TrainingConfig:
     """Whether an exploded rollout counts as one that found nothing, not as worse."""
     quantile: float | None = None
     """Of the losses over starts; None for their mean."""
+    soft: float | None = None
+    """Energy (natural) of a soft minimum of the losses over starts; None for their mean."""
     scaling: Literal["energy", "spread"] = "energy"
     """Natural energies, or shifted and scaled per task by their spread."""
     average: float | None = None
@@ -411,6 +413,7 @@ class TrainingConfig:
             best=self.best,
             mean_best=self.mean_best,
             quantile=self.quantile,
+            soft=self.soft,
             shortest=float(self.shortest),
             longest=float(self.longest),
             horizons=self.horizons,
