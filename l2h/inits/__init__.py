@@ -1,7 +1,7 @@
 """Distributions of starting structures."""
 
 from .base import (
-    AbstractCostlyInit as AbstractCostlyInit,
+    AbstractDetailedInit as AbstractDetailedInit,
     AbstractInit as AbstractInit,
     Start as Start,
     begin_at as begin_at,

@@ -201,7 +201,8 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
             ended,
             _hopped,
             Proposal(onward, old.stretched),
-            *(self.hop, potential, minimum, stretch, for_hop),
+            *(self.hop, potential, minimum, stretch, accepted, for_hop),
+            singly=self.hop.dear,
         )
         memory = BasinHoppingMemory(
             minimum=minimum,
@@ -288,9 +289,10 @@ def _hopped(
     potential: AbstractPotential,
     minimum: Observation,
     stretch: Float[Array, ""],
+    new: Bool[Array, ""],
     key: PRNGKeyArray,
 ) -> Proposal:
-    return hop(potential, minimum, stretch, key=key)
+    return hop(potential, minimum, stretch, new, key=key)
 
 
 def _choose(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:

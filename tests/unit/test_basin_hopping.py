@@ -314,7 +314,9 @@ def test_batch_equals_singles():
 @eqx.filter_jit
 def proposals(hop, potential, x, stretch, keys):
     seen = potential.observe(x)
-    return jax.vmap(lambda key: hop(potential, seen, stretch, key=key).positions)(keys)
+    return jax.vmap(
+        lambda key: hop(potential, seen, stretch, jnp.asarray(True), key=key).positions
+    )(keys)
 
 
 def hops(hop, potential, x, count, stretch=1.0):
