@@ -14,7 +14,7 @@ from ..lattice import AbstractLaw, Growing, arrange, law, settle, suits
 from ..optimizers import LBFGS, AbstractOptimizer, State
 from ..optimizers.quench import gradient_rms
 from ..potentials import AbstractPotential, Gupta
-from ..rollout import advance, rollout
+from .._rollout import advance, rollout
 from ..spaces import padded
 
 # A structure counts as better if its energy is lower by this, in natural energies.

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 from ..domains import Domain, Purpose, attempt_keys
 from ..optimizers import Quench, State, quench
 from ..potentials import AbstractPotential
-from ..rollout import advance
+from .._rollout import advance
 from ..tasks import CHUNK, Task, chunk_of
 from .first_hit import FirstHit
 from .method import Method

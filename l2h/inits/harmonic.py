@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from .._leaves import as_array, require_positive
 from ..optimizers import AbstractOptimizer, GradientDescent
 from ..potentials import AbstractPotential, SoftSphere
-from ..rollout import rollout
+from .._rollout import rollout
 from .base import AbstractInit, require_draw
 from .uniform import Uniform
 

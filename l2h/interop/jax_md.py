@@ -18,7 +18,7 @@ from .._leaves import require_instance, require_structure
 from ..optimizers import AbstractOptimizer, AbstractWatch, State, Status, run
 from ..potentials import AbstractPotential, Observation, Scale, StillingerWeber
 from ..potentials.stillinger_weber import COSINE
-from ..rollout import Rollout, rollout
+from .._rollout import Rollout, rollout
 from ..spaces import AbstractSpace, Pairs, Periodic
 from ..spaces.periodic import heights
 

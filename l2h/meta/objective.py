@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from .._leaves import as_array, concrete, require_positive
 from ..optimizers import AbstractOptimizer, AbstractWatch, State
 from ..potentials import AbstractPotential
-from ..rollout import rollout
+from .._rollout import rollout
 
 Horizons = Literal["draw", "grow"]
 Scaling = Literal["energy", "spread"]

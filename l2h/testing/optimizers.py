@@ -15,7 +15,7 @@ from ..optimizers import AbstractOptimizer, Learned
 from ..optimizers.learned import AbstractFeatures, Network
 from ..optimizers.learned.head import Head
 from ..potentials import AbstractPotential, FunctionPotential, LennardJones
-from ..rollout import advance, rollout
+from .._rollout import advance, rollout
 from .base import (
     KEY_SEED,
     plain,

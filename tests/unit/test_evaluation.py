@@ -37,7 +37,7 @@ from l2h.report.competition import (
     labels,
     write_competition,
 )
-from l2h.rollout import rollout
+from l2h import rollout
 from l2h.tasks import draw
 
 TASK = tasks.get("lj5")
