@@ -1,8 +1,8 @@
 """Tune the baselines, and hold them against the paper's.
 
-nox -s tune -- lj13 --optimizers adam,fire
-nox -s tune -- lj13,lj75,si64-paper --optimizers adam,fire --folder runs/baselines
-nox -s tune -- lj38 --optimizers bh-plain --steps 5000
+l2h tune lj13 --optimizers adam,fire
+l2h tune lj13,lj75,si64-paper --optimizers adam,fire --folder runs/baselines
+l2h tune lj38 --optimizers bh-plain --steps 5000
 
 The same command again goes on where it was interrupted.
 """
@@ -14,10 +14,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
 import tyro
-
-from l2h.cli.launch import command
 
 
 def main(
@@ -43,12 +40,14 @@ def main(
         seed: Determines noise and starts.
         folder: Where to write; runs/tune by default.
     """
+    import jax
+
     jax.config.update("jax_enable_x64", True)
-    from l2h.evaluation import tuning
-    from l2h.io import write_atomically
-    from l2h.report.meter import meter
-    from l2h.report.tuning import tuning_table
-    from l2h.tasks import get, members
+    from ..evaluation import tuning
+    from ..io import write_atomically
+    from ..report.meter import meter
+    from ..report.tuning import tuning_table
+    from ..tasks import get, members
 
     kinds, problems = optimizers.split(","), [get(name) for name in members(tasks)]
     known = tuning.grids()
@@ -66,7 +65,7 @@ def main(
     results: dict[str, Any] = {"tuned": {}}
     if path.exists():
         results = json.loads(path.read_text())
-    command = shlex.join(["python", "-m", "pipelines.tune", *sys.argv[1:]])
+    command = shlex.join(["l2h", "tune", *sys.argv[1:]])
     done = {
         (task.name, kind): results["tuned"].get(task.name, {}).get(kind)
         for task in problems
@@ -97,7 +96,3 @@ def main(
                 write_atomically(path, json.dumps(results, indent=1) + "\n")
             print(f"\n{tuning_table(task.name, kind, entry)}\n")
     print(path)
-
-
-if __name__ == "__main__":
-    command(main)

@@ -1,8 +1,8 @@
 """Compare optimizers on the same starts, every evaluation counted.
 
-nox -s evaluate -- lj13 --optimizers adam,lbfgs,lj13@50 --budget 1000
-nox -s evaluate -- lj38 --optimizers bh-strong,lj38@250 --budget 20000 --stop-at-hit
-nox -s evaluate -- Au38 --optimizers bh-plain,runs/au38/best.l2h --starts 50 --budget 50000
+l2h evaluate lj13 --optimizers adam,lbfgs,lj13@50 --budget 1000
+l2h evaluate lj38 --optimizers bh-strong,lj38@250 --budget 20000 --stop-at-hit
+l2h evaluate Au38 --optimizers bh-plain,runs/au38/best.l2h --starts 50 --budget 50000
 
 The same command again goes on where it was interrupted, or shows the results once more.
 """
@@ -13,10 +13,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import tyro
-
-from l2h.cli.launch import command
 
 
 def main(
@@ -46,14 +43,16 @@ def main(
         devices: Devices that share the work; processor cores, if there is no accelerator.
         x64: Search in double precision.
     """
+    import jax
+
     # Before anything else touches JAX: quenches are in double precision, and each core
     # of a processor counts as a device of its own.
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
-    from l2h import methods, tasks as problems
-    from l2h.competition import Competition, check_devices, compete, occupy
-    from l2h.report.competition import competition_table, write_competition
-    from l2h.report.meter import meter
+    from .. import methods, tasks as problems
+    from ..competition import Competition, check_devices, compete, occupy
+    from ..report.competition import competition_table, write_competition
+    from ..report.meter import meter
 
     check_devices(devices)
     names = problems.members(tasks)
@@ -74,7 +73,7 @@ def main(
         parts = compete(competition, folder, devices=devices, note=note)
     results = competition.results(parts)
     circumstances = {
-        "command": shlex.join(["python", "-m", "pipelines.evaluate", *sys.argv[1:]]),
+        "command": shlex.join(["l2h", "evaluate", *sys.argv[1:]]),
         "settings": competition.settings(),
         "device": str(jax.devices()[0].device_kind),
         "cores": os.cpu_count(),
@@ -83,7 +82,3 @@ def main(
     paths = write_competition(folder, results, circumstances)
     print(f"\n{competition_table(results)}\n")
     print("\n".join(str(path) for path in paths))
-
-
-if __name__ == "__main__":
-    command(main)

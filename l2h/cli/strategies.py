@@ -1,8 +1,8 @@
 """Compare meta-strategies: the same task, budget and seeds for each (appendix B).
 
-nox -s strategies
-nox -s strategies -- --quick
-nox -s strategies -- --strategies esmc,ga --seeds 2 --folder runs/mine
+l2h strategies
+l2h strategies --quick
+l2h strategies --strategies esmc,ga --seeds 2 --folder runs/mine
 
 A run that was interrupted goes on when the same command is given again.
 """
@@ -10,10 +10,7 @@ A run that was interrupted goes on when the same command is given again.
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
 import tyro
-
-from l2h.cli.launch import command
 
 # About 80 rollouts per update, as in the appendix, and the same for all strategies.
 SHARED: dict[str, Any] = {
@@ -68,18 +65,20 @@ def main(
         devices: Devices that share the work; does not change results.
         quick: A short form to try things out: few updates, one seed, 25 starts.
     """
+    import jax
+
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
-    from l2h.io import write_atomically
-    from l2h.report import Progress, write_figure
-    from l2h.report.strategies import (
+    from ..io import write_atomically
+    from ..report import Progress, write_figure
+    from ..report.strategies import (
         strategies_csv,
         strategies_figure,
         strategies_table,
     )
-    from l2h.tasks import get
-    from l2h.training import TrainingConfig, check
-    from l2h.training.comparison import strategy_run
+    from ..tasks import get
+    from ..training import TrainingConfig, check
+    from ..training.comparison import strategy_run
 
     preset = QUICK if quick else {"updates": UPDATES, "seeds": SEEDS, "starts": STARTS}
     asked = {"updates": updates, "seeds": seeds, "starts": starts}
@@ -143,7 +142,3 @@ def main(
         write_atomically(where / "strategies.csv", strategies_csv(runs))
     print(f"\n{strategies_table(runs)}\n")
     print(f"{where / 'strategies.png'}\n{where / 'strategies.csv'}")
-
-
-if __name__ == "__main__":
-    command(main)

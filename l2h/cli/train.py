@@ -1,27 +1,25 @@
 """Train an optimizer, examine it on held-out starts, and show what it does.
 
-nox -s train -- lj13
-nox -s train -- lj38 --minutes 20
-nox -s train -- lj13,lj19,lj38 --updates 400 --seed 1
-nox -s train -- lj-family --warm-start lj38
-nox -s train -- lj13 --optimizer adam
-nox -s train -- --config my.toml --learning-rate 0.01
-nox -s train -- --load my_potential.py morse13
-nox -s train -- --resume runs/lj13-seed0
+l2h train lj13
+l2h train lj38 --minutes 20
+l2h train lj13,lj19,lj38 --updates 400 --seed 1
+l2h train lj-family --warm-start lj38
+l2h train lj13 --optimizer adam
+l2h train --config my.toml --learning-rate 0.01
+l2h train --load my_potential.py morse13
+l2h train --resume runs/lj13-seed0
 """
 
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
 import tyro
 
-from l2h.cli import launch
-from l2h.cli.settings import flags
-from l2h.training import TrainingConfig
+from ..training import TrainingConfig
+from . import launch
+from .settings import flags
 
 Settings = flags(TrainingConfig, without=("tasks",))
 
@@ -60,15 +58,17 @@ def main(
         processes: How many there are. Under SLURM, all three are found by themselves.
         examine: Whether to examine the result on held-out starts.
     """
+    import jax
+
     # Before anything else touches JAX: polished energies are in double precision, and
     # each core of a processor counts as a device of its own.
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     jax.config.update("jax_enable_x64", True)
     launch.devices(devices)
-    from l2h import weights
-    from l2h.meta import count, processes as together
-    from l2h.report import announcement
-    from l2h.training import RunFolder, check
+    from .. import weights
+    from ..meta import count, processes as together
+    from ..report import announcement
+    from ..training import RunFolder, check
 
     if launch.several(sys.argv[1:]):
         together.start(coordinator, process, processes)
@@ -112,10 +112,10 @@ def _train(
     config: Any, run: Any, *, deadline: float | None, devices: int, examine: bool
 ) -> None:
     """Train to the end of the schedule or of the time, and examine what was found."""
-    from l2h.meta import processes as together
-    from l2h.report import Progress, table, verdict, write_results
-    from l2h.report.meter import meter
-    from l2h.training import assess, train
+    from ..meta import processes as together
+    from ..report import Progress, table, verdict, write_results
+    from ..report.meter import meter
+    from ..training import assess, train
 
     progress = Progress(config.updates, 0 if together.index() else len(run.rows()))
     rows = train(
@@ -152,10 +152,3 @@ def _train(
     print(f"\n{table(assessments)}\n" if assessments else "")
     print("\n".join(str(path) for path in [best, *paths]))
     print(f"\n{verdict(config, assessments)}")
-
-
-if __name__ == "__main__":
-    if launch.several(sys.argv[1:]):
-        launch.outlive(partial(launch.command, main))
-    else:
-        launch.command(main)
