@@ -29,7 +29,7 @@ checkpoint_every = 7
 
 def start(*arguments: object, **options: object) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "pipelines.train", *map(str, arguments)],
+        [sys.executable, "-m", "l2h", "train", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
