@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         weights as weights,
     )
     from ._citation import citation as citation
-    from .engine import SearchResult as SearchResult, search as search
     from ._rollout import Rollout as Rollout, advance as advance, rollout as rollout
+    from .engine import SearchResult as SearchResult, search as search
 
 # Everything is imported when first asked for: commands then answer before JAX is there, and
 # whoever composes optimizers and potentials waits for these alone.

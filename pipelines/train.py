@@ -55,7 +55,9 @@ def main(
 
     trained = Method("trained", state.optimizer, horizon)
     trials = evaluate(trained, task, range(starts), budget=horizon + 1, seed=seed)
-    print(f"{trials.success:.1%} of {starts} held-out starts end in the lowest known minimum")
+    print(
+        f"{trials.success:.1%} of {starts} held-out starts end in the lowest known minimum"
+    )
     arm = Arm("trained", task.init, state.optimizer, horizon)
     found = search(task, arms=[arm], evaluations=20 * horizon, seed=seed)
     print(f"a search with it: {found.lowest:.6f}; {found.verdict}")

@@ -78,7 +78,7 @@ def main(
         limits.append(f"until {sought:.6f} is found")
     _say(f"{task.name}: {task.n} atoms; {', '.join(limits)}; folder {folder}")
 
-    from ..engine import search
+    from ..engine import retrace, search
     from ..report.search import table, write_search
 
     result = search(
@@ -94,7 +94,7 @@ def main(
     )
     settings = {**result.settings, "problem": remembered(task, what, potential)}
     settings["command"] = shlex.join(["l2h", "search", *sys.argv[1:]])
-    result = replace(result, settings=settings)
+    result = replace(result, settings=settings, trajectory=_retraced(retrace, result))
     folder.mkdir(parents=True, exist_ok=True)
     paths = write_search(folder, result, settings["command"])
     if json:
@@ -149,6 +149,14 @@ class Ticker:
             seconds = max(0, round(min(left)))
             text += f", {seconds // 60}:{seconds % 60:02d} left at most"
         return text
+
+
+def _retraced(retrace: Any, result: Any) -> Any:
+    """Return the way to the minimum; a second Ctrl-C goes without it."""
+    try:
+        return retrace(result)
+    except KeyboardInterrupt:
+        return None
 
 
 def _target(until: str | None, task: Any) -> Any:

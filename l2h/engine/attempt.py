@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import as_array, cast, require_positive
+from .._rollout import advance, rollout
 from ..inits import AbstractInit, Start, begin_at
 from ..lattice import AbstractLaw, Growing, arrange, law, settle, suits
 from ..optimizers import LBFGS, AbstractOptimizer, State
 from ..optimizers.quench import gradient_rms
 from ..potentials import AbstractPotential, Gupta
-from .._rollout import advance, rollout
 from ..spaces import padded
 
 # A structure counts as better if its energy is lower by this, in natural energies.
@@ -92,6 +92,8 @@ class Abandonment(eqx.Module):
 class Begun(eqx.Module):
     """An attempt at the end of its probation."""
 
+    start: Float[Array, "n d"]
+    """Where it began."""
     state: State
     """Of the quench."""
     expected: Float[Array, ""]
@@ -152,7 +154,8 @@ def begin(
         state = LBFGS.coarse().init(potential, positions, horizon=400, key=for_walk)
         state = advance(LBFGS.coarse(), potential, state, rule.after, key=for_walk)
         expected = rule.expected(potential, state)
-        return Begun(state, expected, spent + state.evaluations, start.probes)
+        spent = spent + state.evaluations
+        return Begun(start.positions, state, expected, spent, start.probes)
 
     return jax.vmap(one)(keys, known)
 

@@ -25,7 +25,7 @@ from .arms import abandonment, choose
 from .attempt import Abandonment, Arm, Begun, begin, finish
 from .bandit import Shares, Tally
 from .ledger import Ledger, Minimum
-from .result import SearchResult
+from .result import Origin, SearchResult
 
 # Attempts of one program, of one round, and of one group that is finished together. They
 # decide what an attempt knows of others, hence results; the number of devices does not.
@@ -457,11 +457,11 @@ class _Search:
             return
         books.failing = 0
         tally.finished += int(end.finished)
+        found = arm.init is not None
         if end.polished:
-            found = arm.init is not None
             books.enter(tally, end.energy, end.positions, independent=found)
         elif end.finished:
-            books.set_aside(tally, end.energy, end.positions)
+            books.set_aside(tally, end.energy, end.positions, independent=found)
 
     def _polished(
         self,
@@ -514,7 +514,10 @@ class _Search:
                 shown += [row] if isinstance(row, Minimum) else []
                 continue
             mark = fingerprint(self.task, structure)
-            shown.append(Minimum(energy, structure, row.hits, row.first_evaluation, mark))
+            who = (row.attempt, row.arm)
+            shown.append(
+                Minimum(energy, structure, row.hits, row.first_evaluation, mark, *who)
+            )
         merged = Ledger(self.task, [])
         for row in sorted(shown, key=lambda row: row.energy):
             merged.merge(row)
@@ -541,4 +544,8 @@ class _Search:
             status=status,
             seed=self.seed,
             settings=self.settings(),
+            origins=[
+                Origin(self.arms[m.arm].name, m.attempt) if m.attempt >= 0 else None
+                for m in minima
+            ],
         )
