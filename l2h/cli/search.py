@@ -52,7 +52,8 @@ def main(
         potential: Other than that of the elements: emt (of ASE), or MODULE:NAME, something
             callable that returns a calculator of ASE or a potential.
         evaluations: Stop after so many evaluations of energy and gradient.
-        minutes: Stop after this time.
+        minutes: Stop after this time, counted from the end of the first attempts, so that
+            compilation before it takes nothing away.
         until: Stop once this energy is found; "reference" is the lowest known one. Without
             any limit: the lowest known one, but two minutes at the most.
         seed: Determines everything random.
@@ -77,6 +78,7 @@ def main(
         sought = task.reference if target == "reference" else target
         limits.append(f"until {sought:.6f} is found")
     _say(f"{task.name}: {task.n} atoms; {', '.join(limits)}; folder {folder}")
+    _say("compiling; time is counted from the end of the first attempts")
 
     from ..engine import retrace, search
     from ..report.search import table, write_search
@@ -144,7 +146,7 @@ class Ticker:
         if self.evaluations is not None and rate > 0:
             left.append((self.evaluations - progress.evaluations) / rate)
         if self.minutes is not None:
-            left.append(60 * self.minutes - progress.seconds)
+            left.append(60 * self.minutes - progress.searching)
         if math.isfinite(min(left)):
             seconds = max(0, round(min(left)))
             text += f", {seconds // 60}:{seconds % 60:02d} left at most"

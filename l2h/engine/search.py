@@ -63,6 +63,8 @@ class Progress:
     arm: str
     seconds: float
     """Since this call began."""
+    searching: float = 0.0
+    """Of these, since its first attempts were finished: what `minutes` limits."""
 
 
 @jax.jit
@@ -113,7 +115,8 @@ def search(
         task: a task, its name, or a potential.
         n: number of atoms, with a potential.
         evaluations: stop after so many.
-        minutes: stop after this time.
+        minutes: stop after this time, counted from the end of the first attempts, so that
+            compilation before it takes nothing away.
         until: stop once this energy is found (in the potential's unit), or with
             "reference" the lowest known one of the task.
         seed: determines everything random.
@@ -256,6 +259,7 @@ class _Search:
             self.ledger = Ledger.read(self.file, task, self.settings())
         self.between = self.ledger
         self.begun_at = time.monotonic()
+        self.searching_since: float | None = None
         self.written_at = self.begun_at
 
     def settings(self) -> dict[str, Any]:
@@ -292,7 +296,7 @@ class _Search:
                 )
             if self.ledger.evaluations >= budget:
                 return f"the budget of {evaluations:,} evaluations is spent"
-            if minutes is not None and time.monotonic() - self.begun_at >= 60 * minutes:
+            if minutes is not None and self._searching() >= 60 * minutes:
                 return f"the time of {minutes:g} minutes is over"
             return None
 
@@ -313,8 +317,19 @@ class _Search:
         books = self.ledger
         elapsed = time.monotonic() - self.begun_at
         return Progress(
-            books.evaluations, books.attempts, len(books.minima), books.best, arm, elapsed
+            books.evaluations,
+            books.attempts,
+            len(books.minima),
+            books.best,
+            arm,
+            elapsed,
+            self._searching(),
         )
+
+    def _searching(self) -> float:
+        """Return the seconds since the first attempts were finished."""
+        since = self.searching_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _reached(self, target: float) -> bool:
         minima = self.ledger.minima
@@ -374,6 +389,8 @@ class _Search:
                     books.fail(tally)
                 else:
                     books.failing = 0
+            if self.searching_since is None:
+                self.searching_since = time.monotonic()
             if status is None:
                 status = stop()
                 note(self.progress(arm.name))

@@ -49,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
         asked.calls.append({"task": task, "folder": folder, **options})
         result = quenched(task.name, starts=64)
         state = SimpleNamespace(
-            evaluations=1000, minima=7, best=-44.0, seconds=2.0, attempts=3, arm="x"
+            evaluations=1000, minima=7, best=-44.0, seconds=2.0, searching=1.0
         )
         on_progress(state)
         names = ("energies", "positions", "hits", "first_evaluation")
@@ -194,13 +194,13 @@ def test_functions_have_tables_but_no_structures(tmp_path: Path) -> None:
 
 
 def test_time_left_is_that_of_the_nearer_limit() -> None:
-    state = SimpleNamespace(evaluations=500, minima=1, best=np.inf, seconds=10.0)
-    assert (
-        Ticker(1000, 5.0)
-        .line(state)
-        .endswith("none yet, 1 minima, 50/s, 0:10 left at most")
+    state = SimpleNamespace(
+        evaluations=500, minima=1, best=np.inf, seconds=10.0, searching=4.0
     )
-    assert Ticker(None, 1.0).line(state).endswith("0:50 left at most")
+    line = Ticker(1000, 5.0).line(state)
+    assert line.endswith("none yet, 1 minima, 50/s, 0:10 left at most")
+    # Time before the first attempts were finished is not counted.
+    assert Ticker(None, 1.0).line(state).endswith("0:56 left at most")
     assert "left" not in Ticker(None, None).line(state)
 
 
