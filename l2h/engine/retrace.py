@@ -25,6 +25,8 @@ DESCENT = 240
 LEFT = 1e-3
 # Largest distance of an atom, in natural lengths, between two ends of one way.
 APART = 0.5
+# The same, between the end of a walk and of the probation that follows.
+STRAYED = 1.0
 
 
 class _Way:
@@ -80,7 +82,7 @@ def retrace(
     begun = _begun(chosen, rule, result, key)
     way = _Way()
     if chosen.walk is not None:
-        _walk(way, chosen, result, begun.start, key)
+        _walk(way, chosen, result, begun, key)
     _descend(way, result, begun, chosen.walk is None)
     last = _finish(rule, result, begun)
     apart = partial(_apart, float(task.potential.scale.length))
@@ -118,12 +120,18 @@ def _finish(rule: Abandonment, result: SearchResult, begun: Begun) -> Any:
     return jax.tree.map(lambda leaf: leaf[0], ended)
 
 
-def _walk(way: _Way, arm: Arm, result: SearchResult, start: Any, key: Any) -> None:
+def _walk(way: _Way, arm: Arm, result: SearchResult, begun: Begun, key: Any) -> None:
     """Add the walk, as far as its lowest structure, from which the descent begins."""
     assert arm.walk is not None
     _, own = jax.random.split(key)
-    trace = _trace(arm.walk, result, start, arm.steps, own)
-    _keep(way, "walk", trace, int(np.argmin(trace.energies)), WALKED)
+    trace = _trace(arm.walk, result, begun.start, arm.steps, own)
+    last = int(np.argmin(trace.energies))
+    length = float(result.task.potential.scale.length)
+    ends = np.asarray(begun.state.observation.positions)
+    if _apart(length, trace.positions[last], ends) > STRAYED:
+        # A walk is chaotic: another program, rounded differently, may lead elsewhere.
+        last = 0
+    _keep(way, "walk", trace, last, WALKED)
 
 
 def _descend(way: _Way, result: SearchResult, begun: Begun, from_start: bool) -> None:

@@ -20,11 +20,9 @@ from ..io import write_atomically
 from ..spaces import Periodic
 from . import charts, structure
 from .charts import Axis, number
-from .point_groups import TOLERANCE
+from .point_groups import SHOWN, TOLERANCE
 from .way import way
 
-SHOWN = 150
-"""Minima on the page; files hold all."""
 PICTURES = 12
 BINS = 40
 # How long a natural length is in the viewer, which thinks in Angstrom.
@@ -171,7 +169,11 @@ def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
         rows.append(f'<tr data-index="{k}">{"".join(texts)}</tr>')
     left = len(result.energies) - count
     note = "Found: how often. First: evaluations made by then."
-    note += f" Group: point group within a relative {TOLERANCE:g}." if groups else ""
+    note += (
+        f" Group: point group; atoms within {TOLERANCE:g} of the shortest distance."
+        if groups
+        else ""
+    )
     note += f" {left:,} higher ones are in minima.csv." if left else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Table of minima">'

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..engine import SearchResult
 from ..io import to_atoms, write_atomically
-from .page import SHOWN, write_page
-from .point_groups import available, point_group
+from .page import write_page
+from .point_groups import point_groups
 
 ROWS = 10
 
@@ -41,18 +41,6 @@ def write_search(
     paths += _write_structures(folder, result, groups)
     page = write_page(folder / "report.html", result, command=command, point_groups=groups)
     return [*paths, page]
-
-
-def point_groups(result: SearchResult) -> list[str]:
-    """Return the point groups of a free cluster's minima; nothing for others, or without
-    pymsym."""
-    space = result.task.potential.space
-    clusters = space.invariant and space.dimension == 3 and not hasattr(space, "cell")
-    if not clusters or not available():
-        return []
-    # Beyond what is shown nobody looks, and hundreds take seconds.
-    found = [point_group(x, result.task.symbols) for x in result.positions[:SHOWN]]
-    return found + [""] * (len(result.energies) - len(found))
 
 
 def table(result: SearchResult) -> str:
