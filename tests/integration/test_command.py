@@ -62,6 +62,7 @@ def test_command_writes_what_it_promises(straight):
         "evaluation.json",
         "lowest.extxyz",
         "report.png",
+        "report.html",
     ):
         assert (run / name).stat().st_size > 0
     summary = json.loads((run / "evaluation.json").read_text())["lj5"]
