@@ -13,7 +13,7 @@ l2h train --resume runs/lj13-seed0
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -21,7 +21,10 @@ from ..training import TrainingConfig
 from . import launch
 from .settings import flags
 
-Settings = flags(TrainingConfig, without=("tasks",))
+if TYPE_CHECKING:
+    Settings = dict[str, Any]
+else:
+    Settings = flags(TrainingConfig, without=("tasks",))
 
 
 def main(
@@ -148,7 +151,9 @@ def _train(
         spent = done[-1]["evaluations"]
         assessments = assess(config, optimizer, spent, deadline=deadline, note=note)
     # What an earlier examination has written stays, if there was no time for any task.
-    paths = write_results(run.path, assessments, done) if assessments else []
+    paths = []
+    if assessments:
+        paths = write_results(run.path, assessments, done, config.seed)
     print(f"\n{table(assessments)}\n" if assessments else "")
     print("\n".join(str(path) for path in [best, *paths]))
     print(f"\n{verdict(config, assessments)}")

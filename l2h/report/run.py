@@ -20,13 +20,22 @@ KEPT = 10
 
 
 def write_results(
-    folder: Path, assessments: list[Assessment], rows: list[dict[str, Any]]
+    folder: Path,
+    assessments: list[Assessment],
+    rows: list[dict[str, Any]],
+    seed: int = 0,
 ) -> list[Path]:
     """Write evaluation and, for each task, lowest structures, a picture and the page of
     what was found; return the paths.
 
     With several tasks, names end in the task's name. Points of test functions are no
     structures: of them, there are the evaluation and the picture.
+
+    Arguments:
+        folder: where; it must exist.
+        assessments: of the trained optimizer, one a task.
+        rows: metrics of the run.
+        seed: of the run.
     """
     evaluation = folder / "evaluation.json"
     summaries = {a.task.name: a.summary() for a in assessments}
@@ -45,7 +54,7 @@ def write_results(
                 symbols=a.task.symbols,
                 energies=learned.energies[runs],
             )
-            result = found(learned, (a.adam.longest,))
+            result = found(learned, (a.adam.longest,), seed)
             groups = point_groups(result)
             page = folder / f"report{suffix}.html"
             paths += [structures, write_page(page, result, point_groups=groups)]

@@ -55,7 +55,7 @@ def balls(task: Task, positions: Float[np.ndarray, "n d"]) -> Balls:
     return Balls(
         centres=x[order, :2],
         radii=RADIUS * sizes[order],
-        colours=tuple(_fade(colours[k], shade[k]) for k in order),
+        colours=tuple(_fade(colours[k], float(shade[k])) for k in order),
         edges=corners[..., :2],
     )
 
