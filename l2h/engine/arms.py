@@ -106,6 +106,24 @@ def learned(task: Task) -> Arm:
     return Arm("learned", task.init, weights.load(name), steps)
 
 
+def learned_symmetric(task: Task) -> Arm:
+    """Let a learned optimizer run from symmetric starts, within their symmetry, then
+    quench freely."""
+    steps = 60 if _metal(task) else 150
+    return Arm(
+        "learned-symmetric",
+        Symmetric.of(task.potential, task.n),
+        weights.load("lj38"),
+        steps,
+    )
+
+
+def hopping(task: Task) -> Arm:
+    """Hop by legs of a learned optimizer, with repair."""
+    walk = BasinHopping.learned(weights.load("lj38"))
+    return Arm("learned-hopping", task.init, walk, HOPS)
+
+
 ARMS: Registry[Callable[[Task], Arm]] = Registry(
     "arm",
     {
@@ -113,6 +131,8 @@ ARMS: Registry[Callable[[Task], Arm]] = Registry(
         "grown-quiet": quiet,
         "symmetric": symmetric,
         "learned": learned,
+        "learned-symmetric": learned_symmetric,
+        "learned-hopping": hopping,
         "onward": onward,
         "bh-strong": strong,
         "bh-plain": plain,

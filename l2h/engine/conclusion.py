@@ -10,7 +10,7 @@ from ..evaluation.minima import fingerprint
 from .crew import Crew
 from .ledger import Ledger, Minimum
 from .problem import Problem
-from .result import SearchResult
+from .result import Origin, SearchResult
 
 # Root mean square gradient, in natural units, of what is reported.
 FINE = 1e-7
@@ -54,6 +54,10 @@ def conclude(
         status=status,
         seed=problem.seed,
         settings=settings,
+        origins=[
+            Origin(problem.arms[m.arm].name, m.attempt) if m.attempt >= 0 else None
+            for m in minima
+        ],
     )
 
 
@@ -74,7 +78,8 @@ def _polished(crew: Crew, books: Ledger) -> tuple[list[Minimum], int]:
             shown += [row] if isinstance(row, Minimum) else []
             continue
         x, mark = found.positions, fingerprint(books.task, found.positions)
-        shown.append(Minimum(found.energy, x, row.hits, row.first_evaluation, mark))
+        who = (row.attempt, row.arm)
+        shown.append(Minimum(found.energy, x, row.hits, row.first_evaluation, mark, *who))
     merged = Ledger(books.task, [])
     for row in sorted(shown, key=lambda row: row.energy):
         merged.merge(row)

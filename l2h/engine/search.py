@@ -54,6 +54,8 @@ class Progress:
     arm: str
     seconds: float
     """Since this call began."""
+    searching: float = 0.0
+    """Of these, since its first attempts were finished: what `minutes` limits."""
 
 
 def search(
@@ -86,7 +88,8 @@ def search(
         task: a task, its name, or a potential.
         n: number of atoms, with a potential.
         evaluations: stop after so many.
-        minutes: stop after this time.
+        minutes: stop after this time, counted from the end of the first attempts, so that
+            compilation before it takes nothing away.
         until: stop once this energy is found (in the potential's unit), or with
             "reference" the lowest known one of the task.
         seed: determines everything random.
@@ -143,6 +146,7 @@ class _Search:
             self.ledger = Ledger.read(self.file, task, self.settings)
         self.between = self.ledger
         self.begun_at = time.monotonic()
+        self.searching_since: float | None = None
         self.written_at = self.begun_at
 
     def run(self, note: Callable[[Progress], None]) -> str:
@@ -173,7 +177,7 @@ class _Search:
         if books.spent.evaluations >= limits.budget:
             return f"the budget of {limits.evaluations:,} evaluations is spent"
         minutes = limits.minutes
-        if minutes is not None and time.monotonic() - self.begun_at >= 60 * minutes:
+        if minutes is not None and self._searching() >= 60 * minutes:
             return f"the time of {minutes:g} minutes is over"
         return None
 
@@ -181,7 +185,13 @@ class _Search:
         books = self.ledger
         elapsed = time.monotonic() - self.begun_at
         spent, minima = books.spent.evaluations, len(books.minima)
-        return Progress(spent, books.attempts, minima, books.best, arm, elapsed)
+        searching = self._searching()
+        return Progress(spent, books.attempts, minima, books.best, arm, elapsed, searching)
+
+    def _searching(self) -> float:
+        """Return the seconds since the first attempts were finished."""
+        since = self.searching_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _size(self, arm: Arm, tally: Tally) -> int:
         """Return how many attempts the next round makes."""
@@ -233,6 +243,8 @@ class _Search:
                     books.fail(tally)
                 else:
                     books.failing = 0
+            if self.searching_since is None:
+                self.searching_since = time.monotonic()
             if status is None:
                 status = self._over()
                 note(self._progress(arm.name))
@@ -272,11 +284,11 @@ class _Search:
             return
         books.failing = 0
         tally.finished += int(end.finished)
+        found = arm.init is not None
         if polishing is not None:
-            found = arm.init is not None
             books.enter(tally, end.energy, end.positions, independent=found)
         elif end.finished:
-            books.set_aside(tally, end.energy, end.positions)
+            books.set_aside(tally, end.energy, end.positions, independent=found)
 
     def _write(self, pause: float) -> None:
         now = time.monotonic()
