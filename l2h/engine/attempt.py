@@ -28,6 +28,15 @@ LIMIT = 400
 TOLERANCES = 0.1, 0.05
 
 
+class Walked(eqx.Module):
+    """A start, and where a walk has led from it."""
+
+    start: Float[Array, "n d"]
+    positions: Float[Array, "n d"]
+    """The lowest of the walk; the start without one."""
+    spent: Spent
+
+
 class Begun(eqx.Module):
     """An attempt at the end of its probation."""
 
