@@ -11,13 +11,12 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import cast
 from ..inits import AbstractInit, Spent, Start, begin_at
-from ..lattice import AbstractLaw, Growing, arrange, law, settle, suits
-from ..optimizers import LBFGS, AbstractOptimizer, Quench, State, quench
+from ..lattice import rearrange, suits
+from ..optimizers import LBFGS, AbstractOptimizer, Invariant, Quench, State, quench
 from ..optimizers.quench import gradient_rms
 from ..optimizers.seldom import seldom
-from ..potentials import AbstractPotential, Gupta
+from ..potentials import AbstractPotential
 from ..rollout import advance, rollout
-from ..spaces import padded
 from .abandonment import Abandonment
 
 # A structure counts as better if its energy is lower by this, in natural energies.
@@ -85,6 +84,9 @@ def start(
         positions, spent = begun.positions, begun.spent
         if walk is not None:
             optimizer, steps = walk
+            if begun.invariance is not None:
+                # Walks do not leave the symmetry of a start; the quench may.
+                optimizer = Invariant(optimizer, begun.invariance)
             walked = rollout(optimizer, potential, positions, steps, key=for_walk)
             positions = walked.best_positions
             spent += Spent(walked.state.evaluations, jnp.asarray(0, jnp.int32))
@@ -169,37 +171,9 @@ def finish(
     return jax.vmap(one)(begun)
 
 
-def _rearranged(
-    potential: AbstractPotential, known: AbstractLaw
-) -> Callable[[Float[Array, "n d"]], tuple[Array, Array, Array]]:
-    """Return what moves atoms without relaxation: to vacant sites, or in alloys into each
-    other's places. It returns positions, the energy gained, and site probes made."""
-    species = potential.species if isinstance(potential, Gupta) else None
-
-    def exchange(x: Float[Array, "n d"]) -> tuple[Array, Array, Array]:
-        n, unit = len(x), cast(potential.scale, x.dtype)
-        natural = jnp.pad(x / unit.length, ((0, padded(n) - n), (0, 0)))
-        count = jnp.asarray(potential.space.atoms(n), jnp.int32)
-        cluster = Growing(natural, count, jnp.asarray(0, jnp.int32))
-        changed, gain = settle(known, cluster, count, unit.length, unit.energy)
-        return changed.positions[:n] * unit.length, gain, changed.probes
-
-    def swap(x: Float[Array, "n d"]) -> tuple[Array, Array, Array]:
-        unit = cast(potential.scale, x.dtype)
-        assert species is not None
-        swapped, gain = arrange(known, x, species, unit.energy)
-        return swapped, gain, jnp.asarray(0, jnp.int32)
-
-    alloy = isinstance(potential, Gupta) and len(potential.A) > 1
-    return swap if alloy else exchange
-
-
 def _repair(potential: AbstractPotential, ended: Ended, tolerance: float) -> Ended:
     """Exchange atoms and vacancies, and quench, while the energy falls."""
-    known = law(potential)
-    assert known is not None
     unit = cast(potential.scale, ended.positions.dtype)
-    better_place = _rearranged(potential, known)
     zero = jnp.asarray(0, jnp.int32)
 
     def relaxed(
@@ -218,19 +192,21 @@ def _repair(potential: AbstractPotential, ended: Ended, tolerance: float) -> End
 
     def body(carry: tuple[Ended, Bool[Array, ""]]) -> tuple[Ended, Bool[Array, ""]]:
         ended, _ = carry
-        place, gain, probes = better_place(ended.positions)
+        changed = rearrange(potential, ended.positions)
         # Where nothing was exchanged, there is nothing to quench.
         nothing = ended.positions, ended.energy, zero
-        positions, energy, cost = seldom(gain > 0, relaxed, nothing, potential, place)
+        positions, energy, cost = seldom(
+            changed.gain > 0, relaxed, nothing, potential, changed.positions
+        )
         better = energy < ended.energy - BETTER * unit.energy
-        changed = Ended(
+        after = Ended(
             jnp.where(better, positions, ended.positions),
             jnp.where(better, energy, ended.energy),
             ended.finished,
-            ended.spent + Spent(cost, probes),
+            ended.spent + Spent(cost, changed.probes),
             ended.repairs + better.astype(jnp.int32),
         )
-        return changed, better
+        return after, better
 
     return jax.lax.while_loop(going, body, (ended, ended.finished))[0]
 

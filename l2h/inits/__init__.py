@@ -1,7 +1,7 @@
 """Distributions of starting structures."""
 
 from .base import (
-    AbstractCostlyInit as AbstractCostlyInit,
+    AbstractDetailedInit as AbstractDetailedInit,
     AbstractInit as AbstractInit,
     Spent as Spent,
     Start as Start,
@@ -9,5 +9,6 @@ from .base import (
 )
 from .grown import Grown as Grown
 from .harmonic import Harmonic as Harmonic
+from .registry import STARTS as STARTS, register as register
 from .symmetric import Symmetric as Symmetric, SymmetricStart as SymmetricStart
 from .uniform import Uniform as Uniform

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._leaves import require_instance
 from ..potentials import AbstractPotential
+from ..symmetry import Invariance
 
 
 class AbstractInit(eqx.Module):
@@ -52,16 +53,19 @@ class Start(eqx.Module):
 
     positions: Float[Array, "n d"]
     spent: Spent
+    invariance: Invariance | None = None
+    """Its symmetry; None where nothing is known of any."""
 
 
-class AbstractCostlyInit(AbstractInit):
-    """A distribution of starts that spends evaluations, and says how many."""
+class AbstractDetailedInit(AbstractInit):
+    """A distribution of starts that says more of them than positions: what they cost, or
+    which symmetry they have."""
 
     @abstractmethod
     def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
     ) -> Start:
-        """Draw a start and count what it costs; arguments as those of a call."""
+        """Draw a start and say what it costs; arguments as those of a call."""
 
     def __call__(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
@@ -76,8 +80,8 @@ def begin_at(
     n: int,
     dtype: Any,
 ) -> Start:
-    """Draw a start from any distribution, with its cost: nothing, unless it says so."""
-    if isinstance(init, AbstractCostlyInit):
+    """Draw a start from any distribution; it costs nothing unless it says so."""
+    if isinstance(init, AbstractDetailedInit):
         return init.start(key, potential, n, dtype)
     return Start(init(key, potential, n, dtype), Spent.nothing())
 
