@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._leaves import cast
+from ..._platform import in_turn
 from ...potentials import AbstractPotential, Observation
 from ..base import State
 from .base import AbstractFeatures, Reading
@@ -54,17 +55,13 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
     ) -> tuple[Float[Array, "d v n"], Float[Array, "s n"]]:
         pairs = potential.space.pairs(positions)
         inverse = 1 / cast(potential.scale, positions.dtype).length ** 2
-        vectors, counts = [], []
-        for centre, width in SHELLS:
-            distance = (pairs.squared * inverse - centre) / width
-            bump = jnp.square(jnp.maximum(1 - jnp.square(distance), 0))
-            if len(vectors) < VECTOR_SHELLS:
-                vector, count = pairs.contract(bump)
-                vectors.append(vector)
-            else:
-                count = pairs.sum(bump)
-            counts.append(count)
-        return jnp.stack(vectors, axis=1), jnp.stack(counts)
+
+        def shell(bounds: Float[Array, "2"]) -> tuple[Array, Array]:
+            distance = (pairs.squared * inverse - bounds[0]) / bounds[1]
+            return pairs.contract(jnp.square(jnp.maximum(1 - jnp.square(distance), 0)))
+
+        vectors, counts = in_turn(shell, jnp.asarray(SHELLS, positions.dtype))
+        return jnp.moveaxis(vectors[:VECTOR_SHELLS], 0, 1), counts
 
     def read(
         self, potential: AbstractPotential, state: State[Float[Array, "d m n"]]
