@@ -8,8 +8,6 @@ from ..inits import Grown, Symmetric
 from ..lattice import suits
 from ..optimizers import LBFGS, BasinHopping, Shake
 from ..potentials import Gupta
-from ..spaces import Periodic
-from ..symmetry import CellGroups
 from ..tasks import Task
 from .attempt import Abandonment, Arm
 
@@ -32,12 +30,7 @@ def quiet(task: Task) -> Arm:
 
 def symmetric(task: Task) -> Arm:
     """Whole structures with a random symmetry, quenched."""
-    space, scale = task.potential.space, task.potential.scale
-    if isinstance(space, Periodic):
-        # Listed here, where the cell has known values.
-        cells = CellGroups(space.cell, task.n, scale.length)
-        return Arm("symmetric", Symmetric(cells=cells))
-    return Arm("symmetric", Symmetric())
+    return Arm("symmetric", Symmetric.of(task.potential, task.n))
 
 
 def random(task: Task) -> Arm:

@@ -1,6 +1,5 @@
 """One attempt: start, walk, probation, quench, repair; the pure parts of a search."""
 
-from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -10,12 +9,11 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import as_array, cast, require_positive
 from ..inits import AbstractInit, Start, begin_at
-from ..lattice import AbstractLaw, Growing, arrange, law, settle, suits
-from ..optimizers import LBFGS, AbstractOptimizer, State
+from ..lattice import rearrange, suits
+from ..optimizers import LBFGS, AbstractOptimizer, Invariant, State
 from ..optimizers.quench import gradient_rms
-from ..potentials import AbstractPotential, Gupta
+from ..potentials import AbstractPotential
 from ..rollout import advance, rollout
-from ..spaces import padded
 
 # A structure counts as better if its energy is lower by this, in natural energies.
 BETTER = 1e-3
@@ -145,7 +143,11 @@ def begin(
             start = begin_at(arm.init, for_start, potential, n, dtype)
         positions, spent = start.positions, start.evaluations
         if arm.walk is not None:
-            walked = rollout(arm.walk, potential, positions, arm.steps, key=for_walk)
+            walk = arm.walk
+            if start.invariance is not None:
+                # Walks do not leave the symmetry of a start; the quench may.
+                walk = Invariant(walk, start.invariance)
+            walked = rollout(walk, potential, positions, arm.steps, key=for_walk)
             positions = walked.best_positions
             # The last evaluation is the first of the quench: nothing is counted twice.
             spent = spent + walked.state.evaluations
@@ -213,40 +215,12 @@ def finish(
     return jax.vmap(one)(begun)
 
 
-def _rearranged(
-    potential: AbstractPotential, known: AbstractLaw
-) -> Callable[[Float[Array, "n d"]], tuple[Array, Array, Array]]:
-    """Return what moves atoms without relaxation: to vacant sites, or in alloys into each
-    other's places. It returns positions, the energy gained, and site probes made."""
-    species = potential.species if isinstance(potential, Gupta) else None
-
-    def exchange(x: Float[Array, "n d"]) -> tuple[Array, Array, Array]:
-        n, unit = len(x), cast(potential.scale, x.dtype)
-        natural = jnp.pad(x / unit.length, ((0, padded(n) - n), (0, 0)))
-        zero = jnp.asarray(0, jnp.int32)
-        cluster = Growing(natural, jnp.asarray(n, jnp.int32), zero)
-        changed, gain = settle(known, cluster, n, unit.length, unit.energy)
-        return changed.positions[:n] * unit.length, gain, changed.probes
-
-    def swap(x: Float[Array, "n d"]) -> tuple[Array, Array, Array]:
-        unit = cast(potential.scale, x.dtype)
-        assert species is not None
-        swapped, gain = arrange(known, x, species, unit.energy)
-        return swapped, gain, jnp.asarray(0, jnp.int32)
-
-    alloy = isinstance(potential, Gupta) and len(potential.A) > 1
-    return swap if alloy else exchange
-
-
 def _repair(
     rule: Abandonment, potential: AbstractPotential, ended: Ended, tolerance: float
 ) -> Ended:
     """Exchange atoms and vacancies, and quench, while the energy falls."""
-    known = law(potential)
-    assert known is not None
     dtype = ended.positions.dtype
     unit = cast(potential.scale, dtype)
-    better_place = _rearranged(potential, known)
 
     def going(carry: tuple[Ended, Any]) -> Bool[Array, ""]:
         ended, better = carry
@@ -254,9 +228,10 @@ def _repair(
 
     def body(carry: tuple[Ended, Any]) -> tuple[Ended, Any]:
         ended, _ = carry
-        start, gain, probes = better_place(ended.positions)
+        changed = rearrange(potential, ended.positions)
+        gain = changed.gain
         key = jax.random.key(0)
-        state = LBFGS.coarse().init(potential, start, horizon=400, key=key)
+        state = LBFGS.coarse().init(potential, changed.positions, horizon=400, key=key)
         none = jnp.asarray(jnp.inf, dtype)
         # Where nothing was exchanged, there is nothing to quench.
         limit = jnp.where(gain > 0, 400, 0)
@@ -272,7 +247,7 @@ def _repair(
                 jnp.where(better, seen.energy, ended.energy),
                 ended.finished,
                 ended.evaluations + spent,
-                ended.probes + probes,
+                ended.probes + changed.probes,
                 ended.repairs + better.astype(jnp.int32),
             ),
             better,

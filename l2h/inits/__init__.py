@@ -1,12 +1,13 @@
 """Distributions of starting structures."""
 
 from .base import (
-    AbstractCostlyInit as AbstractCostlyInit,
+    AbstractDetailedInit as AbstractDetailedInit,
     AbstractInit as AbstractInit,
     Start as Start,
     begin_at as begin_at,
 )
 from .grown import Grown as Grown
 from .harmonic import Harmonic as Harmonic
+from .registry import STARTS as STARTS, register as register
 from .symmetric import Symmetric as Symmetric, SymmetricStart as SymmetricStart
 from .uniform import Uniform as Uniform

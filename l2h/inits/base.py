@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from .._leaves import require_instance
 from ..potentials import AbstractPotential
+from ..symmetry import Invariance
 
 
 class AbstractInit(eqx.Module):
@@ -37,16 +38,19 @@ class Start(eqx.Module):
     """Energy-and-gradient evaluations spent, also those of clusters with fewer atoms."""
     probes: Int[Array, ""]
     """Energies of single atoms on vacant sites, counted apart."""
+    invariance: Invariance | None = None
+    """Its symmetry; None where nothing is known of any."""
 
 
-class AbstractCostlyInit(AbstractInit):
-    """A distribution of starts that spends evaluations, and says how many."""
+class AbstractDetailedInit(AbstractInit):
+    """A distribution of starts that says more of them than positions: what they cost, or
+    which symmetry they have."""
 
     @abstractmethod
     def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
     ) -> Start:
-        """Draw a start and count what it costs; arguments as those of a call."""
+        """Draw a start and say what it costs; arguments as those of a call."""
 
     def __call__(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
@@ -61,8 +65,8 @@ def begin_at(
     n: int,
     dtype: Any,
 ) -> Start:
-    """Draw a start from any distribution, with its cost: nothing, unless it says so."""
-    if isinstance(init, AbstractCostlyInit):
+    """Draw a start from any distribution; it costs nothing unless it says so."""
+    if isinstance(init, AbstractDetailedInit):
         return init.start(key, potential, n, dtype)
     nothing = jnp.asarray(0, jnp.int32)
     return Start(init(key, potential, n, dtype), nothing, nothing)

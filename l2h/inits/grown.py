@@ -13,7 +13,7 @@ from ..optimizers import LBFGS, quench
 from ..potentials import AbstractPotential, Scale
 from ..spaces import Partial, padded
 from ..symmetry import Groups, symmetric_fill
-from .base import AbstractCostlyInit, Start, require_draw
+from .base import AbstractDetailedInit, Start, require_draw
 from .uniform import Uniform
 
 # Radius of a close-packed ball of n atoms over n^(1/3), with a margin, in natural lengths.
@@ -21,7 +21,7 @@ PACKED = 0.55
 GROUPS = ("C1", "Cs", "C2", "C3", "C5", "D3", "D5", "T", "Td", "C5v")
 
 
-class Grown(AbstractCostlyInit):
+class Grown(AbstractDetailedInit):
     """Clusters grown from a small symmetric core, over the vacant sites of its surface.
 
     A point group and a size of the core are drawn; random orbits fill a ball; the core is

@@ -25,7 +25,7 @@ from ..symmetry import (
 )
 from ..symmetry.fill import SPACING, SPECIAL
 from ..symmetry.point_groups import WITHOUT_CENTRE
-from .base import AbstractInit
+from .base import AbstractDetailedInit, Start
 from .uniform import Uniform
 
 # Few operations, which most clusters of known structure have among theirs.
@@ -42,7 +42,7 @@ class SymmetricStart(eqx.Module):
     """Whether the group that was drawn could be filled; if not, atoms lie at random."""
 
 
-class Symmetric(AbstractInit):
+class Symmetric(AbstractDetailedInit):
     """Orbits of a random group, special positions included: exactly `n` atoms.
 
     In free space the group is drawn from a list of point groups, its centre at the origin
@@ -91,10 +91,20 @@ class Symmetric(AbstractInit):
         if self.tries < 1:
             raise ValueError(f"tries: {self.tries} given; try at least once.")
 
-    def __call__(
+    @staticmethod
+    def of(potential: AbstractPotential, n: int) -> "Symmetric":
+        """Return symmetric starts of `n` atoms of a potential: the translations of a
+        periodic cell are listed here, where it has known values."""
+        space = potential.space
+        if isinstance(space, Periodic):
+            return Symmetric(cells=CellGroups(space.cell, n, potential.scale.length))
+        return Symmetric()
+
+    def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
-    ) -> Float[Array, "n d"]:
-        return self.draw(key, potential, n, dtype).positions
+    ) -> Start:
+        drawn, nothing = self.draw(key, potential, n, dtype), jnp.asarray(0, jnp.int32)
+        return Start(drawn.positions, nothing, nothing, drawn.invariance)
 
     def draw(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any

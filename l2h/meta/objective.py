@@ -67,6 +67,9 @@ class Objective(eqx.Module):
             early success.
         quantile: of the losses over starts; 0.1 asks for a lucky start in ten, 0.9 for
             reliability. The mean over starts if None.
+        soft: tau of a soft minimum over starts, -tau log(mean(exp(-loss / tau))), in
+            natural energies: what pays is the chance of a low energy, where hits are
+            rare. It needs many starts per task. The mean if None.
         shortest, longest: range of horizons, in steps; equal for a fixed one.
         horizons: "draw" draws one log-uniformly per update, so that one optimizer
             anneals to any budget; "grow" goes linearly from the shortest to the longest.
@@ -78,7 +81,8 @@ class Objective(eqx.Module):
 
     Raises:
         ValueError: if all weights vanish, one is negative, the quantile is no fraction,
-            or the horizons are not ordered positive numbers.
+            `soft` is not positive or given besides a quantile, or the horizons are not
+            ordered positive numbers.
     """
 
     final: Float[Array, ""] = eqx.field(converter=as_array, default=0.5)
@@ -87,6 +91,7 @@ class Objective(eqx.Module):
     shortest: Float[Array, ""] = eqx.field(converter=as_array, default=500.0)
     longest: Float[Array, ""] = eqx.field(converter=as_array, default=500.0)
     quantile: Float[Array, ""] | None = eqx.field(converter=as_array, default=None)
+    soft: Float[Array, ""] | None = eqx.field(converter=as_array, default=None)
     horizons: Horizons = eqx.field(static=True, default="draw")
     scaling: Scaling = eqx.field(static=True, default="energy")
     bounded: bool = eqx.field(static=True, default=True)
@@ -106,6 +111,13 @@ class Objective(eqx.Module):
         quantile = concrete(self.quantile)
         if quantile is not None and not 0 <= quantile <= 1:
             raise ValueError(f"quantile: {quantile} given; it must lie in [0, 1].")
+        if self.soft is not None:
+            require_positive(soft=self.soft)
+            if self.quantile is not None:
+                raise ValueError(
+                    f"soft: {concrete(self.soft)} given besides quantile ({quantile}); "
+                    "both reduce losses over starts, take one."
+                )
 
     def horizon(
         self, key: PRNGKeyArray, progress: Float[Array, ""] | float = 0.0
@@ -155,12 +167,16 @@ class Objective(eqx.Module):
             losses: of members on tasks from starts, in natural energies.
 
         Returns:
-            One value per member, task and start; one start only, if a quantile over
-            starts was asked for.
+            One value per member, task and start; one start only, if a quantile or a soft
+            minimum over starts was asked for.
         """
         if self.quantile is not None:
             level = self.quantile.astype(losses.dtype)
             losses = jnp.quantile(losses, level, axis=2, keepdims=True)
+        if self.soft is not None:
+            tau = self.soft.astype(losses.dtype)
+            total = jax.nn.logsumexp(-losses / tau, axis=2, keepdims=True)
+            losses = tau * (jnp.log(jnp.asarray(losses.shape[2], losses.dtype)) - total)
         if self.scaling == "spread":
             levels = jnp.asarray([0.25, 0.5, 0.75], losses.dtype)
             low, middle, high = jnp.quantile(losses, levels, axis=(0, 2), keepdims=True)

@@ -13,6 +13,7 @@ from .gradient_descent import GradientDescent as GradientDescent
 from .hops import (
     AbstractHop as AbstractHop,
     Proposal as Proposal,
+    Repair as Repair,
     Shake as Shake,
     Swaps as Swaps,
 )
@@ -29,3 +30,4 @@ from .loop import (
 )
 from .quench import Quench as Quench, quench as quench
 from .registry import OPTIMIZERS as OPTIMIZERS, register as register
+from .relay import Relay as Relay

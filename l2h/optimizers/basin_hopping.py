@@ -11,9 +11,10 @@ from .._leaves import as_array, cast, concrete, require_fraction, require_positi
 from ..potentials import AbstractPotential, Observation
 from .adam import Adam
 from .base import AbstractOptimizer, State, untrained
-from .hops import AbstractHop, Proposal, Shake, Swaps
+from .hops import AbstractHop, Proposal, Repair, Shake, Swaps
 from .lbfgs import LBFGS
 from .loop import gradient_rms
+from .relay import Relay
 from .seldom import seldom
 
 Memory = TypeVar("Memory")
@@ -146,6 +147,25 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
             target=0.5,
         )
 
+    @staticmethod
+    def learned(
+        first: AbstractOptimizer[Any], *, steps: int = 100, settling: int = 200
+    ) -> "BasinHopping":
+        """Return hopping in legs: a learned optimizer for some steps, then L-BFGS; minima
+        are repaired, and shaken where there is nothing to repair.
+
+        Arguments:
+            first: of each leg; trained with temperature and step length of the hops.
+            steps: granted to it in each leg.
+            settling: most steps of the L-BFGS of a leg.
+        """
+        return BasinHopping(
+            inner=Relay(first, LBFGS.coarse(), steps=steps),
+            hop=Repair(Shake(0.3, loose=0.4)),
+            tolerance=0.05,
+            limit=steps + settling,
+        )
+
     def begin(
         self,
         potential: AbstractPotential,
@@ -201,7 +221,8 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
             ended,
             _hopped,
             Proposal(onward, old.stretched),
-            *(self.hop, potential, minimum, stretch, for_hop),
+            *(self.hop, potential, minimum, stretch, accepted, for_hop),
+            singly=self.hop.dear,
         )
         memory = BasinHoppingMemory(
             minimum=minimum,
@@ -288,9 +309,10 @@ def _hopped(
     potential: AbstractPotential,
     minimum: Observation,
     stretch: Float[Array, ""],
+    new: Bool[Array, ""],
     key: PRNGKeyArray,
 ) -> Proposal:
-    return hop(potential, minimum, stretch, key=key)
+    return hop(potential, minimum, stretch, new, key=key)
 
 
 def _choose(condition: Bool[Array, ""], yes: Any, no: Any) -> Any:

@@ -1,7 +1,7 @@
 """Where a search tries next, once it sits in a minimum."""
 
 from abc import abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, UInt32
 
 from .._leaves import as_array, cast, require_fraction, require_positive
+from ..lattice import rearrange, suits
 from ..potentials import AbstractPotential, Observation
 from .base import trained
 
@@ -31,12 +32,17 @@ class Proposal(eqx.Module):
 class AbstractHop(eqx.Module):
     """Proposes a structure from a minimum."""
 
+    dear: ClassVar[bool] = False
+    """Whether a proposal takes as long as many evaluations: walkers of a batch then hop
+    one after the other."""
+
     @abstractmethod
     def __call__(
         self,
         potential: AbstractPotential,
         minimum: Observation,
         stretch: Float[Array, ""],
+        new: Bool[Array, ""],
         *,
         key: PRNGKeyArray,
     ) -> Proposal:
@@ -46,6 +52,7 @@ class AbstractHop(eqx.Module):
             potential: the energy surface.
             minimum: the structure to leave, as observed.
             stretch: factor on the hop's own step length, by which it is adapted.
+            new: whether no hop has left this minimum yet.
             key: for the draw.
         """
 
@@ -90,6 +97,7 @@ class Shake(AbstractHop):
         potential: AbstractPotential,
         minimum: Observation,
         stretch: Float[Array, ""],
+        new: Bool[Array, ""],
         *,
         key: PRNGKeyArray,
     ) -> Proposal:
@@ -131,10 +139,11 @@ class Swaps(AbstractHop):
         potential: AbstractPotential,
         minimum: Observation,
         stretch: Float[Array, ""],
+        new: Bool[Array, ""],
         *,
         key: PRNGKeyArray,
     ) -> Proposal:
-        otherwise = self.hop(potential, minimum, stretch, key=key)
+        otherwise = self.hop(potential, minimum, stretch, new, key=key)
         species = getattr(potential, "species", None)
         if species is None:
             return otherwise
@@ -154,6 +163,49 @@ class Swaps(AbstractHop):
     def trainable(self) -> PyTree:
         return eqx.tree_at(
             lambda hop: hop.hop, trained(self, chance="fraction"), self.hop.trainable()
+        )
+
+
+class Repair(AbstractHop):
+    """Exchanges atoms and vacancies, in alloys unlike atoms, where that gains energy on the
+    lattice of a new minimum; otherwise hops as another hop does, and so it does wherever
+    nothing is known of vacant sites.
+
+    Arguments:
+        hop: what happens otherwise.
+
+    Reference: `l2h.lattice.rearrange`.
+    """
+
+    hop: AbstractHop
+    dear: ClassVar[bool] = True
+
+    def __call__(
+        self,
+        potential: AbstractPotential,
+        minimum: Observation,
+        stretch: Float[Array, ""],
+        new: Bool[Array, ""],
+        *,
+        key: PRNGKeyArray,
+    ) -> Proposal:
+        otherwise = self.hop(potential, minimum, stretch, new, key=key)
+        if not suits(potential):
+            return otherwise
+        repaired = rearrange(potential, minimum.positions)
+        # The same exchange would be proposed again and again.
+        exchanged = new & (repaired.gain > 0)
+        return Proposal(
+            positions=jnp.where(exchanged, repaired.positions, otherwise.positions),
+            stretched=otherwise.stretched & ~exchanged,
+        )
+
+    def trainable(self) -> PyTree:
+        return eqx.tree_at(
+            lambda hop: hop.hop,
+            trained(self),
+            self.hop.trainable(),
+            is_leaf=lambda leaf: leaf is None,
         )
 
 

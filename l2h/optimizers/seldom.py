@@ -17,6 +17,7 @@ def seldom(
     compute: Callable[..., Result],
     otherwise: Result,
     *arguments: Any,
+    singly: bool = False,
 ) -> Result:
     """Return `compute(*arguments)` if `needed`, and `otherwise` if not.
 
@@ -30,6 +31,8 @@ def seldom(
             other traced values.
         otherwise: what is returned without computing.
         arguments: trees that may contain arrays.
+        singly: whether members that need it are computed one after the other, instead of
+            all of a batch together: for what is dear beside a loop over the batch.
     """
     arrays, rest = eqx.partition(arguments, eqx.is_array)
 
@@ -49,6 +52,8 @@ def seldom(
             return jax.tree.map(partial(jnp.where, needed), found, otherwise)
 
         every = jax.vmap(one, in_axes=tuple(axes), axis_size=size)
+        if singly:
+            every = partial(_one_by_one, choose, batched, size)
         spread = jax.tree.map(
             lambda x, is_batched: (
                 x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
@@ -57,7 +62,19 @@ def seldom(
             batched[1],
         )
         # The members together are one walker of the next batch outwards.
-        result = seldom(jnp.any(values[0]), every, spread, *values)
+        result = seldom(jnp.any(values[0]), every, spread, *values, singly=singly)
         return result, jax.tree.map(lambda _: True, result)
 
     return choose(needed, otherwise, arrays)
+
+
+def _one_by_one(
+    choose: Callable[..., Result], batched: Any, size: int, *values: Any
+) -> Result:
+    """Return `choose` of each member of a batch, in a loop."""
+    moving, fixed = eqx.partition(list(values), batched)
+
+    def member(index: Any) -> Result:
+        return choose(*eqx.combine(jax.tree.map(lambda x: x[index], moving), fixed))
+
+    return jax.lax.map(member, jnp.arange(size, dtype=jnp.int32))

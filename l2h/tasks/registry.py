@@ -1,11 +1,12 @@
 """Tasks by name."""
 
+import dataclasses
 import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from .._registry import Registry
-from ..inits import Harmonic
+from ..inits import STARTS, Harmonic
 from ..potentials import POTENTIALS
 from .base import Task
 from .functions import FUNCTIONS, function
@@ -91,11 +92,16 @@ def register(
 def names() -> tuple[str, ...]:
     """Return a description of every kind of name that `get` understands."""
     own = [f"{name}13 (n atoms)" for name in POTENTIALS if name != "lj"]
-    return (*(names.shown for names in TASKS.values()), *own)
+    begun = f"any of them with -{', -'.join(STARTS)} for other starts"
+    return (*(names.shown for names in TASKS.values()), *own, begun)
 
 
 def get(name: str) -> Task:
     """Return the task of this name.
+
+    Arguments:
+        name: of a task, such as lj38; `NAME-STARTS`, such as lj38-symmetric, begins it
+            from other starts (`l2h.inits.STARTS`).
 
     Raises:
         ValueError: if no kind of task understands the name or one refuses it, or there
@@ -110,6 +116,11 @@ def get(name: str) -> Task:
             if pattern in TASKS.ours:
                 _require_few(name)
             return known.build(*match.groups())
+    base, _, starts = name.rpartition("-")
+    if base and starts in STARTS:
+        task = get(base)
+        init = STARTS[starts](task.potential, task.n)
+        return dataclasses.replace(task, name=name, init=init)
     match = re.fullmatch(r"(.+?)(\d+)", name)
     if match and match[1] in POTENTIALS:
         _require_few(name)

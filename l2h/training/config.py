@@ -25,7 +25,7 @@ from ..meta import (
     cosine,
     count,
 )
-from ..optimizers import OPTIMIZERS, AbstractOptimizer, Learned
+from ..optimizers import OPTIMIZERS, AbstractOptimizer, BasinHopping, Learned
 from ..optimizers.learned import FEATURES
 from ..tasks import Task, get, members, mixture
 from .settings import converted
@@ -111,6 +111,8 @@ class TrainingConfig:
     """Whether an exploded rollout counts as one that found nothing, not as worse."""
     quantile: float | None = None
     """Of the losses over starts; None for their mean."""
+    soft: float | None = None
+    """Energy (natural) of a soft minimum of the losses over starts; None for their mean."""
     scaling: Literal["energy", "spread"] = "energy"
     """Natural energies, or shifted and scaled per task by their spread."""
     average: float | None = None
@@ -345,13 +347,16 @@ class TrainingConfig:
         return dataclasses.replace(self, sizes=tuple(sorted(room)))
 
     def prepared(self, optimizer: AbstractOptimizer[Any]) -> AbstractOptimizer[Any]:
-        """Return an optimizer as these settings train it.
+        """Return an optimizer as these settings train it: hopping may begin with the
+        network of another optimizer.
 
         Raises:
             ValueError: if `sizes` does not name all numbers of atoms that it has biases
                 for, or that are to be trained; or if it has no network for them.
         """
         own = self._own_sizes
+        if self.optimizer == "learned-hopping" and isinstance(optimizer, Learned):
+            optimizer = cast(BasinHopping.learned(optimizer), self.dtype)
         if not isinstance(optimizer, Learned):
             if own or self.sizes:
                 raise ValueError(
@@ -411,6 +416,7 @@ class TrainingConfig:
             best=self.best,
             mean_best=self.mean_best,
             quantile=self.quantile,
+            soft=self.soft,
             shortest=float(self.shortest),
             longest=float(self.longest),
             horizons=self.horizons,
