@@ -22,3 +22,8 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
         cpu=lambda values: jax.lax.map(function, values),
         default=jax.vmap(function),
     )
+
+
+def held(count: int) -> int:
+    """Return how many of so many elements `in_turn` holds at once on this machine."""
+    return 1 if jax.default_backend() == "cpu" else count
