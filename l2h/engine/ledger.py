@@ -90,6 +90,11 @@ class Ledger:
         tally.spent += spent
         self.spent += spent
 
+    @property
+    def evaluations(self) -> int:
+        """All that were made."""
+        return int(self.spent.evaluations)
+
     def fail(self, tally: Tally) -> None:
         """Enter an attempt that met an energy or a gradient that is not finite."""
         tally.failed += 1
@@ -122,12 +127,12 @@ class Ledger:
         tally.best = min(tally.best, energy)
         mark = fingerprint(self.task, positions)
         who = self._who(tally, independent)
-        first = self.spent.evaluations
+        first = self.evaluations
         self.merge(Minimum(energy, positions, 1, first, mark, *who))
         gap = ENERGY_WINDOW * self.unit
         lower = energy < self._lowest() - gap
         if lower:
-            self.progress.append((self.spent.evaluations, energy))
+            self.progress.append((self.evaluations, energy))
             # Finds of what was the best until now say nothing any more.
             for other in self.tallies:
                 other.finds = 0
@@ -151,7 +156,7 @@ class Ledger:
                 spare.hits += 1
                 return
         who = self._who(tally, independent)
-        self.spares.append(Spare(energy, positions, 1, self.spent.evaluations, *who))
+        self.spares.append(Spare(energy, positions, 1, self.evaluations, *who))
         self.spares.sort(key=lambda s: s.energy)
         del self.spares[SPARE:]
 

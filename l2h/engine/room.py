@@ -34,7 +34,7 @@ class Room(eqx.Module):
             species = jnp.pad(species, (0, rows - n), mode="edge")
         # NumPy makes the mask: a comparison on a device would be compiled for each size.
         present = jnp.asarray(np.arange(rows) < n)
-        return Room(potential_with(potential, Partial(present), species), rows)
+        return Room(potential_with(potential, Partial(present=present), species), rows)
 
     def filled(self, positions: Float[np.ndarray, "b n d"]) -> Float[np.ndarray, "b m d"]:
         """Return structures with rows for absent atoms added."""
