@@ -23,8 +23,8 @@ NUMBERS = {
 # Steps of one attempt, where the name does not say: L-BFGS stays where it has converged, so
 # it quenches, and begins anew. All others have one attempt with all of the budget.
 STEPS = {"lbfgs": 0}
-# Untrained, it is no method.
-LEARNED = "learned"
+# Untrained, these are no methods.
+LEARNED = ("learned", "learned-hopping")
 
 
 def _shown(name: str) -> str:
@@ -33,7 +33,7 @@ def _shown(name: str) -> str:
 
 def names() -> str:
     """Return a description of every name that `get` understands."""
-    shown = ", ".join(_shown(name) for name in OPTIMIZERS if name != LEARNED)
+    shown = ", ".join(_shown(name) for name in OPTIMIZERS if name not in LEARNED)
     return (
         f"{shown}; {TUNED}; bundled weights: {', '.join(weights.names())}; the path of a "
         "run's best.l2h; each with @STEPS for attempts of so many steps"
@@ -56,7 +56,7 @@ def get(name: str) -> Method:
     who = match["who"]
     steps = None if match["steps"] is None else int(match["steps"])
     base, colon, number = who.partition(":")
-    if base in OPTIMIZERS and base != LEARNED:
+    if base in OPTIMIZERS and base not in LEARNED:
         build = OPTIMIZERS[base]
         steps = STEPS.get(base) if steps is None else steps
         if not colon:

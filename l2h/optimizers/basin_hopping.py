@@ -11,9 +11,10 @@ from .._leaves import as_array, cast, concrete, require_fraction, require_positi
 from ..potentials import AbstractPotential, Observation
 from .adam import Adam
 from .base import AbstractOptimizer, State, untrained
-from .hops import AbstractHop, Proposal, Shake, Swaps
+from .hops import AbstractHop, Proposal, Repair, Shake, Swaps
 from .lbfgs import LBFGS
 from .loop import gradient_rms
+from .relay import Relay
 from .seldom import seldom
 
 Memory = TypeVar("Memory")
@@ -144,6 +145,25 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
             hop=Swaps(Shake(0.36, loose=0.4)),
             compression=50.0,
             target=0.5,
+        )
+
+    @staticmethod
+    def learned(
+        first: AbstractOptimizer[Any], *, steps: int = 100, settling: int = 200
+    ) -> "BasinHopping":
+        """Return hopping in legs: a learned optimizer for some steps, then L-BFGS; minima
+        are repaired, and shaken where there is nothing to repair.
+
+        Arguments:
+            first: of each leg; trained with temperature and step length of the hops.
+            steps: granted to it in each leg.
+            settling: most steps of the L-BFGS of a leg.
+        """
+        return BasinHopping(
+            inner=Relay(first, LBFGS.coarse(), steps=steps),
+            hop=Repair(Shake(0.3, loose=0.4)),
+            tolerance=0.05,
+            limit=steps + settling,
         )
 
     def begin(

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from jaxtyping import PRNGKeyArray
+
 from .._registry import Registry
 from .adam import Adam
 from .base import AbstractOptimizer
@@ -11,6 +13,14 @@ from .fire import Fire
 from .gradient_descent import GradientDescent
 from .lbfgs import LBFGS
 from .learned import Learned
+
+
+def _hopping(
+    key: PRNGKeyArray, preset: Any, features: Any, hidden: Any, dtype: Any
+) -> BasinHopping:
+    return BasinHopping.learned(
+        Learned.create(key, preset=preset, features=features, hidden=hidden, dtype=dtype)
+    )
 
 
 def _fire(dt_max: float = 0.05) -> Fire:
@@ -22,6 +32,7 @@ OPTIMIZERS: Registry[Callable[..., AbstractOptimizer[Any]]] = Registry(
     "optimizer",
     {
         "learned": Learned.create,
+        "learned-hopping": _hopping,
         "gradient-descent": GradientDescent,
         "adam": Adam,
         "fire": _fire,

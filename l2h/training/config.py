@@ -25,7 +25,7 @@ from ..meta import (
     cosine,
     count,
 )
-from ..optimizers import OPTIMIZERS, AbstractOptimizer, Learned
+from ..optimizers import OPTIMIZERS, AbstractOptimizer, BasinHopping, Learned
 from ..optimizers.learned import FEATURES
 from ..tasks import Task, get, members, mixture
 from .settings import converted
@@ -347,13 +347,16 @@ class TrainingConfig:
         return dataclasses.replace(self, sizes=tuple(sorted(room)))
 
     def prepared(self, optimizer: AbstractOptimizer[Any]) -> AbstractOptimizer[Any]:
-        """Return an optimizer as these settings train it.
+        """Return an optimizer as these settings train it: hopping may begin with the
+        network of another optimizer.
 
         Raises:
             ValueError: if `sizes` does not name all numbers of atoms that it has biases
                 for, or that are to be trained; or if it has no network for them.
         """
         own = self._own_sizes
+        if self.optimizer == "learned-hopping" and isinstance(optimizer, Learned):
+            optimizer = cast(BasinHopping.learned(optimizer), self.dtype)
         if not isinstance(optimizer, Learned):
             if own or self.sizes:
                 raise ValueError(

@@ -16,6 +16,7 @@ from l2h.optimizers import (
     Fire,
     GradientDescent,
     Learned,
+    Relay,
     Shake,
     quench,
 )
@@ -40,6 +41,7 @@ OPTIMIZERS = {
     "Fire": lambda: Fire.original(0.02),
     # Its first hop is the eleventh step: later than equivariance is tested.
     "BasinHopping": lambda: BasinHopping(GradientDescent(1e-3), Shake(0.1), limit=10),
+    "Relay": lambda: Relay(learned("equivariant"), LBFGS(history=3), steps=4),
     "equivariant": lambda: learned("equivariant"),
     "componentwise": lambda: learned("componentwise"),
 }

@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 from strategies import random_cluster
 
-from l2h import rollout
+from l2h import rollout, tasks, weights
+from l2h.domains import Domain
+from l2h.lattice import rearrange
 from l2h.meta.params import count, ravel, unravel
 from l2h.optimizers import (
     LBFGS,
     Adam,
     BasinHopping,
     GradientDescent,
+    Repair,
     Shake,
     Swaps,
     gradient_rms,
+    quench,
 )
 from l2h.potentials import (
     AbstractPotential,
@@ -36,6 +40,7 @@ KEY = jax.random.key(5)
 LJ = LennardJones()
 go = eqx.filter_jit(rollout)
 observe = eqx.filter_jit(lambda potential, x: potential.observe(x))
+relax = eqx.filter_jit(lambda potential, x: quench(potential, x, tolerance=1e-6, limit=500))
 
 
 def level(x):
@@ -467,3 +472,49 @@ def test_wrong_arguments_are_named(wrong):
 def test_wrong_hops_are_named(make, name):
     with pytest.raises(ValueError, match=name):
         make()
+
+
+def test_repair_fills_the_best_vacancy_of_a_new_minimum_once():
+    """A corner of the icosahedron that sits on a face instead comes back."""
+    golden = (1 + 5**0.5) / 2
+    corners = [(0, a, b * golden) for a in (-1, 1) for b in (-1, 1)]
+    corners = np.array([np.roll(x, k) for x in corners for k in range(3)])
+    corners *= 0.96 / np.linalg.norm(corners[0])
+    face = corners[np.argsort(corners @ corners[0])[1:4]].mean(axis=0)
+    moved = np.concatenate([[0 * face], corners[1:], [1.9 * face]])
+    relaxed = relax(LJ, jnp.asarray(moved)).positions
+    seen = observe(LJ, relaxed)
+    hop, one = Repair(Shake(0.01)), jnp.asarray(1.0)
+    repaired = hop(LJ, seen, one, jnp.asarray(True), key=KEY)
+    assert not repaired.stretched
+    assert float(seen.energy) > -43
+    assert float(relax(LJ, repaired.positions).energy) == pytest.approx(
+        -44.326801, abs=1e-5
+    )
+    again = hop(LJ, seen, one, jnp.asarray(False), key=KEY)
+    shaken = hop.hop(LJ, seen, one, jnp.asarray(False), key=KEY)
+    assert again.stretched and jnp.array_equal(again.positions, shaken.positions)
+
+
+def test_repair_of_what_has_no_vacancies_is_another_hop():
+    potential = tasks.get("si8").potential
+    seen = potential.observe(jnp.asarray(random_cluster(3, 8)))
+    one, new = jnp.asarray(1.0), jnp.asarray(True)
+    found = Repair(Shake(0.1))(potential, seen, one, new, key=KEY)
+    assert jnp.array_equal(
+        found.positions, Shake(0.1)(potential, seen, one, new, key=KEY).positions
+    )
+    with pytest.raises(ValueError, match="no vacant sites"):
+        rearrange(potential, seen.positions)
+
+
+def test_learned_hopping_is_legs_of_the_network_and_finds_the_minimum():
+    optimizer = BasinHopping.learned(weights.load("lj13"), steps=30)
+    task = tasks.get("lj13")
+    starts = task.starts(0, Domain.TEST, range(8), jnp.float32)
+    run = partial(rollout, optimizer, task.potential, steps=400, key=KEY)
+    states = eqx.filter_jit(jax.vmap(lambda x: run(x).state))(starts)
+    assert np.sum(task.is_hit(states.best_energy)) >= 7
+    # Each leg takes the steps of the network, and a quench.
+    assert np.all(np.asarray(states.memory.quenches) <= 400 / 30)
+    assert np.all(np.asarray(states.memory.quenches) >= 2)

@@ -257,6 +257,20 @@ def test_quantile_and_spread_reduce_losses():
     assert jnp.array_equal(Objective().compare(losses), losses)
 
 
+def test_a_soft_minimum_lies_between_the_lowest_and_the_mean():
+    losses = jnp.asarray(np.random.default_rng(0).normal(size=(6, 2, 40)))
+    told = Objective(soft=0.5).compare(losses)
+    expected = -0.5 * np.log(np.mean(np.exp(-np.asarray(losses) / 0.5), axis=2))
+    np.testing.assert_allclose(told[..., 0], expected, rtol=1e-12)
+    cold = Objective(soft=1e-3).compare(losses)
+    np.testing.assert_allclose(cold[..., 0], jnp.min(losses, axis=2), atol=0.01)
+    hot = Objective(soft=1e4).compare(losses)
+    np.testing.assert_allclose(hot[..., 0], jnp.mean(losses, axis=2), atol=1e-3)
+    # Energies far from zero neither overflow nor vanish.
+    far = Objective(soft=0.5).compare(losses - 1e4)
+    np.testing.assert_allclose(far, told - 1e4, rtol=1e-12)
+
+
 def test_growing_horizons_follow_the_schedule():
     objective = Objective(shortest=100.0, longest=1000.0, horizons="grow")
     grown = [int(objective.horizon(jax.random.key(0), p)) for p in (0.0, 0.5, 1.0, 1.5)]
@@ -323,6 +337,8 @@ def test_horizons_cover_their_range_log_uniformly():
     ("build", "named"),
     [
         (lambda: Objective(quantile=1.5), "quantile"),
+        (lambda: Objective(soft=0.0), "soft"),
+        (lambda: Objective(soft=1.0, quantile=0.5), "soft"),
         (lambda: Objective(shortest=0.0), "shortest"),
         (lambda: Objective(final=-1.0), "final"),
         (lambda: Objective(final=0.0, best=0.0), "weights"),

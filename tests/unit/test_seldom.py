@@ -1,5 +1,7 @@
 """What is computed only where some walker needs it."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,15 +21,16 @@ def counting():
     return compute, calls
 
 
+@pytest.mark.parametrize("singly", [False, True])
 @pytest.mark.parametrize("depth", [0, 1, 2])
-def test_values_are_chosen_and_computed_only_where_needed(depth):
+def test_values_are_chosen_and_computed_only_where_needed(depth, singly):
     compute, calls = counting()
     shape = (2, 3)[:depth]
     x = jnp.asarray(1.0 + np.arange(np.prod(shape)).reshape(shape))
     keys = jax.random.split(jax.random.key(0), shape) if shape else jax.random.key(0)
 
     def one(needed, x, key):
-        return seldom(needed, compute, -x, x, key)
+        return seldom(needed, compute, -x, x, key, singly=singly)
 
     run = one
     for _ in shape:
@@ -40,7 +43,7 @@ def test_values_are_chosen_and_computed_only_where_needed(depth):
     somebody = nobody.at[(-1,) * depth].set(True)
     found = np.asarray(run(somebody, x, keys))
     jax.effects_barrier()
-    assert len(calls) == max(1, x.size)
+    assert len(calls) == (1 if singly else max(1, x.size))
     draw = jax.random.uniform
     for _ in shape:
         draw = jax.vmap(draw)
@@ -48,9 +51,11 @@ def test_values_are_chosen_and_computed_only_where_needed(depth):
     np.testing.assert_allclose(found, expected, rtol=1e-15)
 
 
-def test_arguments_may_be_shared_by_a_batch():
+@pytest.mark.parametrize("singly", [False, True])
+def test_arguments_may_be_shared_by_a_batch(singly):
     compute, _ = counting()
     x, key = jnp.asarray(2.0), jax.random.key(1)
-    run = jax.jit(jax.vmap(lambda needed: seldom(needed, compute, 0 * x, x, key)))
+    chosen = partial(seldom, singly=singly)
+    run = jax.jit(jax.vmap(lambda needed: chosen(needed, compute, 0 * x, x, key)))
     found = run(jnp.asarray([False, True, False]))
     assert found[0] == found[2] == 0 and 6 <= float(found[1]) < 7

@@ -3,12 +3,13 @@
 import csv
 from importlib import resources
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from l2h import rollout, tasks
+from l2h import inits, rollout, tasks
 from l2h.inits import Uniform
 from l2h.optimizers import LBFGS, Adam
 from l2h.spaces import Free, Periodic
@@ -219,6 +220,32 @@ def test_families_may_stand_among_names():
     assert held_out(("lj5", "Au55")) == ()
     with pytest.raises(ValueError, match="lj13"):
         mixture(members("lj-family,lj13"))
+
+
+@pytest.mark.parametrize(
+    ("name", "init"),
+    [
+        ("lj38-symmetric", "Symmetric"),
+        ("si64-paper-symmetric", "Symmetric"),
+        ("Au38-grown", "Grown"),
+        ("rastrigin3-uniform", "Uniform"),
+    ],
+)
+def test_other_starts_leave_the_task_as_it_is(name, init):
+    task, plain = tasks.get(name), tasks.get(name.rpartition("-")[0])
+    assert type(task.init).__name__ == init and task.name == name
+    assert (task.n, task.reference) == (plain.n, plain.reference)
+    assert eqx.tree_equal(task.potential, plain.potential)
+
+
+def test_starts_of_your_own_have_a_name():
+    inits.register("mine", lambda potential, n: inits.Uniform(0.1 * n))
+    try:
+        assert float(tasks.get("lj7-mine").init.edge) == pytest.approx(0.7)
+    finally:
+        del inits.STARTS["mine"]
+    with pytest.raises(ValueError, match="hyphen"):
+        inits.register("of-mine", lambda potential, n: inits.Uniform())
 
 
 def test_paper_starts_are_denser():
