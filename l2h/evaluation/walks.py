@@ -58,7 +58,7 @@ class Walks(eqx.Module):
 
     @property
     def found(self) -> Float[np.ndarray, " q"]:
-        """Fraction of starts that stood above the reference minimum; zero where none is
+        """Fraction of starts that were in the reference minimum's basin; zero where none is
         known."""
         return np.mean(self.task.is_hit(self.quenched), axis=0)
 

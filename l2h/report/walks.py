@@ -81,12 +81,13 @@ def walks_figure(walks: Sequence[Walks], symmetric: Sequence[Walks]) -> "Figure"
     below.set(title="Energy of the minimum below", ylabel=f"energy ({unit})")
     if task.reference is not None:
         below.axhline(task.reference, color="black", linestyle="--", linewidth=1)
-        _limit(seen, [own.energies for own in walks], task.reference)
         _limit(below, [own.quenched for own in walks], task.reference)
+        # Hot walks are far above all minima, and the cold ones between them.
+        seen.set_yscale("symlog", linthresh=abs(task.reference))
     visits.set(
         title=f"Different minima below, every {every[1] if len(every) > 1 else 1} steps"
     )
-    found.set(title="Starts above the global minimum", ylim=(-0.02, 1.02))
+    found.set(title="Starts in the basin of the global minimum", ylim=(-0.02, 1.02))
     strides.set(title="Stride, rms over atoms (nearest distances)", yscale="log")
     downhill.set(title="Cosine of the stride with the forces", ylim=(-1.05, 1.05))
     downhill.axhline(0, color="black", linewidth=1)
