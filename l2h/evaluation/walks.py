@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from .._rollout import rollout
 from ..domains import Domain, Purpose, attempt_keys
 from ..inits import Start, begin_at
 from ..optimizers import AbstractOptimizer, quench
 from ..potentials import AbstractPotential
-from ..rollout import rollout
 from ..symmetry import Invariance
 from ..tasks import Task
 from ..tasks.base import DRAWN
