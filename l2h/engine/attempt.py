@@ -28,6 +28,15 @@ LIMIT = 400
 TOLERANCES = 0.1, 0.05
 
 
+class Walked(eqx.Module):
+    """A start, and where a walk has led from it."""
+
+    start: Float[Array, "n d"]
+    positions: Float[Array, "n d"]
+    """The lowest of the walk; the start without one."""
+    spent: Spent
+
+
 class Begun(eqx.Module):
     """An attempt at the end of its probation."""
 
@@ -194,21 +203,21 @@ def _repair(potential: AbstractPotential, ended: Ended, tolerance: float) -> End
 
     def body(carry: tuple[Ended, Bool[Array, ""]]) -> tuple[Ended, Bool[Array, ""]]:
         ended, _ = carry
-        place = rearrange(potential, ended.positions)
+        changed = rearrange(potential, ended.positions)
         # Where nothing was exchanged, there is nothing to quench.
         nothing = ended.positions, ended.energy, zero
         positions, energy, cost = seldom(
-            place.gain > 0, relaxed, nothing, potential, place.positions
+            changed.gain > 0, relaxed, nothing, potential, changed.positions
         )
         better = energy < ended.energy - BETTER * unit.energy
-        changed = Ended(
+        after = Ended(
             jnp.where(better, positions, ended.positions),
             jnp.where(better, energy, ended.energy),
             ended.finished,
-            ended.spent + Spent(cost, place.probes),
+            ended.spent + Spent(cost, changed.probes),
             ended.repairs + better.astype(jnp.int32),
         )
-        return changed, better
+        return after, better
 
     return jax.lax.while_loop(going, body, (ended, ended.finished))[0]
 
