@@ -38,5 +38,5 @@ class Room(eqx.Module):
 
     def filled(self, positions: Float[np.ndarray, "b n d"]) -> Float[np.ndarray, "b m d"]:
         """Return structures with rows for absent atoms added."""
-        extra = self.rows - positions.shape[1]
+        extra = int(self.rows - positions.shape[1])
         return np.pad(positions, ((0, 0), (0, extra), (0, 0)))
