@@ -2,20 +2,55 @@
 
 from collections.abc import Callable, Sequence
 
+import equinox as eqx
+
 from .. import weights
 from .._registry import Registry
-from ..inits import Grown, Symmetric
+from ..inits import AbstractInit, Grown, Symmetric
 from ..lattice import suits
-from ..optimizers import LBFGS, BasinHopping, Shake
+from ..optimizers import LBFGS, AbstractOptimizer, BasinHopping, Shake
 from ..potentials import Gupta
 from ..tasks import Task
-from .attempt import Abandonment, Arm
+from .abandonment import Abandonment
 
 # Steps of a walk that begins anywhere, and of one that begins from a low minimum.
 HOPS, ONWARD = 1000, 400
 # Distance above the best, as a fraction of its energy, at which attempts are given up:
 # minima of metals lie closer together than those of other laws.
 WINDOW, METALLIC = 0.02, 0.006
+
+
+class Arm(eqx.Module):
+    """A way to make attempts: where they start, and how atoms move before the quench.
+
+    Arguments:
+        name: by which it is reported; static.
+        init: distribution of starts; None begins from low minima that the search has found
+            already.
+        walk: any optimizer, run before the quench; the best structure that it sees is
+            quenched. None quenches the start.
+        steps: of the walk; static.
+
+    Raises:
+        ValueError: if `steps` do not go with `walk`.
+    """
+
+    name: str = eqx.field(static=True)
+    init: AbstractInit | None
+    walk: AbstractOptimizer | None = None
+    steps: int = eqx.field(static=True, default=0)
+
+    def __check_init__(self) -> None:
+        if (self.walk is None) != (self.steps == 0) or self.steps < 0:
+            raise ValueError(
+                f"steps: {self.steps} given with walk = {type(self.walk).__name__}; give a "
+                "positive number of steps with an optimizer, and zero without."
+            )
+
+    def least(self, rule: Abandonment) -> int:
+        """Return the evaluations that an attempt takes at least."""
+        # A walk and a probation both begin with one evaluation of their own.
+        return self.steps + (self.steps > 0) + 1 + rule.after
 
 
 def grown(task: Task) -> Arm:
@@ -98,7 +133,7 @@ def default(task: Task) -> tuple[str, ...]:
     """Return the names of the arms that make sense for a task, the best bet first."""
     space = task.potential.space
     if not space.invariant or space.dimension != 3:
-        return ("bh-plain", "random")
+        return ("random", "bh-plain")
     if not suits(task.potential):
         return ("symmetric", "onward", "bh-strong", "random")
     # A network knows what it was trained on: close-packed clusters of these sizes.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.minima import ENERGY_WINDOW, LENGTH_WINDOW, fingerprint
+from ..inits import Spent
 from ..io import load, read_metadata, save
 from ..tasks import Task
 from .bandit import Tally
@@ -17,7 +18,7 @@ from .bandit import Tally
 SPARE = 50
 # Loosely quenched energies closer than this, in natural units, are taken for the same.
 ALIKE = 0.02
-COUNTS = ("rounds", "attempts", "evaluations", "polishing", "probes", "failing")
+COUNTS = ("rounds", "attempts", "polishing", "failing")
 
 
 @dataclass
@@ -56,10 +57,9 @@ class Ledger:
     tallies: list[Tally]
     rounds: int = 0
     attempts: int = 0
-    evaluations: int = 0
+    spent: Spent = field(default_factory=lambda: Spent(0, 0))
     polishing: int = 0
     """Those of the evaluations that polished structures."""
-    probes: int = 0
     failing: int = 0
     """Attempts that have failed since one that has not."""
     minima: list[Minimum] = field(default_factory=list)
@@ -85,12 +85,10 @@ class Ledger:
         }
         return dataclasses.replace(self, **fresh, progress=list(self.progress))
 
-    def spend(self, tally: Tally, evaluations: int, probes: int = 0) -> None:
+    def spend(self, tally: Tally, spent: Spent) -> None:
         """Enter evaluations and site probes that an arm has caused."""
-        tally.evaluations += evaluations
-        tally.probes += probes
-        self.evaluations += evaluations
-        self.probes += probes
+        tally.spent += spent
+        self.spent += spent
 
     def fail(self, tally: Tally) -> None:
         """Enter an attempt that met an energy or a gradient that is not finite."""
@@ -123,12 +121,12 @@ class Ledger:
         """
         tally.best = min(tally.best, energy)
         mark = fingerprint(self.task, positions)
-        who = self._who(tally, independent)
-        self.merge(Minimum(energy, positions, 1, self.evaluations, mark, *who))
+        now, who = self.spent.evaluations, self._who(tally, independent)
+        self.merge(Minimum(energy, positions, 1, now, mark, *who))
         gap = ENERGY_WINDOW * self.unit
         lower = energy < self._lowest() - gap
         if lower:
-            self.progress.append((self.evaluations, energy))
+            self.progress.append((self.spent.evaluations, energy))
             # Finds of what was the best until now say nothing any more.
             for other in self.tallies:
                 other.finds = 0
@@ -137,7 +135,8 @@ class Ledger:
 
     def _who(self, tally: Tally, independent: bool) -> tuple[int, int]:
         """Return number and arm of the attempt that is being entered."""
-        return (self.attempts - 1, self.tallies.index(tally)) if independent else (-1, -1)
+        arm = next(k for k, other in enumerate(self.tallies) if other is tally)
+        return (self.attempts - 1, arm) if independent else (-1, -1)
 
     def _lowest(self) -> float:
         return self.progress[-1][1] if self.progress else math.inf
@@ -151,17 +150,20 @@ class Ledger:
             if abs(spare.energy - energy) <= ALIKE * self.unit:
                 spare.hits += 1
                 return
-        who = self._who(tally, independent)
-        self.spares.append(Spare(energy, positions, 1, self.evaluations, *who))
+        now, who = self.spent.evaluations, self._who(tally, independent)
+        self.spares.append(Spare(energy, positions, 1, now, *who))
         self.spares.sort(key=lambda s: s.energy)
         del self.spares[SPARE:]
 
     def write(self, path: Path, settings: dict[str, Any]) -> None:
         """Write the books to one file, atomically."""
         counts = {name: getattr(self, name) for name in COUNTS}
-        tallies = [dataclasses.asdict(t) for t in self.tallies]
-        for tally in tallies:
-            tally["best"] = None if math.isinf(tally["best"]) else tally["best"]
+        tallies = []
+        for tally in self.tallies:
+            best = None if math.isinf(tally.best) else tally.best
+            # Field by field: each row as it stands.
+            row = {f.name: getattr(tally, f.name) for f in dataclasses.fields(tally)}
+            tallies.append(row | {"spent": _numbers(tally.spent), "best": best})
         tree = {
             "minima": _columns(self.minima, self.task),
             "spares": _columns(self.spares, self.task),
@@ -174,7 +176,7 @@ class Ledger:
             {
                 "kind": "search",
                 "settings": settings,
-                "counts": counts,
+                "counts": counts | {"spent": _numbers(self.spent)},
                 "arms": tallies,
                 "sizes": sizes,
             },
@@ -206,17 +208,23 @@ class Ledger:
         tree, _ = load(path, like)
         tallies = []
         for row in known["arms"]:
+            row["spent"] = Spent(*row["spent"])
             row["best"] = math.inf if row["best"] is None else row["best"]
             tallies.append(Tally(**row))
-        ledger = Ledger(task, tallies, **known["counts"])
-        for e, x, *counts in zip(*tree["minima"], strict=True):
-            hits, first, *who = map(int, counts)
+        counts = known["counts"]
+        ledger = Ledger(task, tallies, **counts | {"spent": Spent(*counts["spent"])})
+        for e, x, *numbers in zip(*tree["minima"], strict=True):
+            hits, first, *who = map(int, numbers)
             mark = fingerprint(task, x)
             ledger.minima.append(Minimum(float(e), x, hits, first, mark, *who))
-        for e, x, *counts in zip(*tree["spares"], strict=True):
-            ledger.spares.append(Spare(float(e), x, *map(int, counts)))
+        for e, x, *numbers in zip(*tree["spares"], strict=True):
+            ledger.spares.append(Spare(float(e), x, *map(int, numbers)))
         ledger.progress = [(int(n), float(e)) for n, e in tree["progress"]]
         return ledger
+
+
+def _numbers(spent: Spent) -> list[int]:
+    return [int(spent.evaluations), int(spent.probes)]
 
 
 def _blank(k: int, task: Task) -> tuple[np.ndarray, ...]:

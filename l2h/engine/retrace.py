@@ -9,13 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 from .._rollout import rollout
-from ..domains import Domain
 from ..optimizers import LBFGS, AbstractOptimizer
-from ..potentials import Callback
-from .arms import abandonment, choose
-from .attempt import Abandonment, Arm, Begun, begin, finish
+from .abandonment import Abandonment
+from .arms import Arm, abandonment, choose
+from .crew import Crew
 from .result import SearchResult
-from .search import GROUP, LANES, SINGLE
 from .trajectory import Trajectory
 
 # Structures kept of a walk, and of a descent; steps of the descent.
@@ -25,8 +23,6 @@ DESCENT = 240
 LEFT = 1e-3
 # Largest distance of an atom, in natural lengths, between two ends of one way.
 APART = 0.5
-# The same, between the end of a walk and of the probation that follows.
-STRAYED = 1.0
 
 
 class _Way:
@@ -69,28 +65,30 @@ def retrace(
         twice.
     """
     known = [k for k, origin in enumerate(result.origins) if origin is not None]
-    potential = result.task.potential
-    foreign = isinstance(potential, Callback) or not potential.space.invariant
-    if not known or foreign:
+    if not known or not result.task.potential.space.invariant:
         return None
     which, task = known[0], result.task
     origin = result.origins[which]
     assert origin is not None
     chosen = choose(task, [origin.arm])[0] if arm is None else arm
     rule = rule or abandonment(task)
-    key = jax.random.fold_in(Domain.SEARCH.key(result.seed), origin.attempt)
-    begun = _begun(chosen, rule, result, key)
+    crew = Crew(task.potential, task.n, rule, result.seed, jax.local_devices()[:1])
+    if crew.outside:
+        return None
+    # By the programs that the search has compiled, hence to the bit.
+    begun = crew.begin(chosen, np.array([origin.attempt]))
+    (last,) = crew.finish(begun, [0], np.inf).values()
     way = _Way()
+    begins = jnp.asarray(begun.start[0, : task.n])
     if chosen.walk is not None:
-        _walk(way, chosen, result, begun, key)
-    _descend(way, result, begun, chosen.walk is None)
-    last = _finish(rule, result, begun)
+        _walk(way, chosen, result, crew.start(chosen, origin.attempt), begins)
+    _descend(way, result, begins)
     apart = partial(_apart, float(task.potential.scale.length))
     if apart(last.positions, result.positions[which]) > APART:
         return None
     if apart(way.positions[-1], last.positions) > APART:
-        stage = "atoms exchanged with vacancies" if last.repairs > 0 else "descent"
-        way.add(stage, [int(last.evaluations)], [last.energy], [last.positions])
+        spent = [int(last.spent.evaluations)]
+        way.add("exchange of atoms", spent, [last.energy], [last.positions])
     energy = float(result.energies[which])
     way.add("minimum", [1], [energy], [result.positions[which]])
     return Trajectory(
@@ -103,41 +101,22 @@ def retrace(
     )
 
 
-def _begun(arm: Arm, rule: Abandonment, result: SearchResult, key: Any) -> Begun:
-    """Make the first part of the attempt by the program that the search has compiled."""
-    keys = jnp.stack([key] * LANES)
-    task = result.task
-    with jax.default_device(jax.local_devices()[0]):  # as the search has it
-        some = begin(arm, rule, task.potential, task.n, SINGLE, keys, None)
-    return jax.tree.map(lambda leaf: leaf[0], some)
-
-
-def _finish(rule: Abandonment, result: SearchResult, begun: Begun) -> Any:
-    """Quench and repair, likewise."""
-    some = jax.tree.map(lambda leaf: jnp.stack([leaf] * GROUP), begun)
-    best = jnp.asarray(jnp.inf, SINGLE)
-    ended = jax.device_get(finish(rule, result.task.potential, some, best))
-    return jax.tree.map(lambda leaf: leaf[0], ended)
-
-
-def _walk(way: _Way, arm: Arm, result: SearchResult, begun: Begun, key: Any) -> None:
+def _walk(way: _Way, arm: Arm, result: SearchResult, seed: Any, begins: Any) -> None:
     """Add the walk, as far as its lowest structure, from which the descent begins."""
     assert arm.walk is not None
-    _, own = jax.random.split(key)
-    trace = _trace(arm.walk, result, begun.start, arm.steps, own)
+    start, key = seed
+    trace = _trace(arm.walk, result, start, arm.steps, key)
     last = int(np.argmin(trace.energies))
     length = float(result.task.potential.scale.length)
-    ends = np.asarray(begun.state.observation.positions)
-    if _apart(length, trace.positions[last], ends) > STRAYED:
+    if _apart(length, trace.positions[last], np.asarray(begins)) > APART:
         # A walk is chaotic: another program, rounded differently, may lead elsewhere.
         last = 0
     _keep(way, "walk", trace, last, WALKED)
 
 
-def _descend(way: _Way, result: SearchResult, begun: Begun, from_start: bool) -> None:
-    """Add the descent from the start, or from where its probation has ended."""
-    first = begun.start if from_start else begun.state.observation.positions
-    trace = _trace(LBFGS.coarse(), result, first, DESCENT, jax.random.key(0))
+def _descend(way: _Way, result: SearchResult, start: Any) -> None:
+    """Add the descent."""
+    trace = _trace(LBFGS.coarse(), result, start, DESCENT, jax.random.key(0))
     left = np.abs(trace.energies - trace.energies[-1])
     ends = int(np.argmax(left <= LEFT * result.task.unit))
     _keep(way, "descent", trace, ends, DESCENDED)
