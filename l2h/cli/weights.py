@@ -6,8 +6,6 @@ l2h weights verify runs/lj38-seed0/best.l2h
 """
 
 import json
-from contextlib import ExitStack
-from importlib import resources
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -33,34 +31,17 @@ def main(
             weights.load(name)
             print(f"{name}: whole, and its network loads")
         else:
-            card = _card(name)
+            card = weights.card(name)
             if action == "show":
                 print(json.dumps({"name": name, **card}, indent=1))
             else:
-                print(f"{name}: {_line(card)}")
+                print(f"{name}: {_line(name, card)}")
 
 
-def _card(name: str) -> dict[str, Any]:
+def _line(name: str, card: dict[str, Any]) -> str:
     from .. import weights
-    from ..io import read_metadata
 
-    if name.endswith(".l2h"):
-        return read_metadata(name)
-    if name not in weights.names():
-        raise ValueError(
-            f"name: {name!r} is unknown; choose from {', '.join(weights.names())}, or give "
-            "the path of a run's best.l2h."
-        )
-    with ExitStack() as stack:
-        file = resources.files("l2h.weights") / f"{name}.l2h"
-        return read_metadata(str(stack.enter_context(resources.as_file(file))))
-
-
-def _line(card: dict[str, Any]) -> str:
-    import tomllib
-
-    settings = tomllib.loads(str(card.get("config", "")))
-    trained = ", ".join(settings.get("tasks", ())) or "unknown tasks"
+    trained = ", ".join(weights.trained_on(name)) or "unknown tasks"
     rate = card.get("metrics", {}).get("validation/success")
     success = "" if rate is None else f"; found {rate:.0%} in validation"
     return f"trained on {trained}{success}"

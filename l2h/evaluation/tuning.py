@@ -244,7 +244,7 @@ def tuning_entry(
 @cache
 def stored() -> dict[str, Any]:
     """Return the tuned hyper-parameters that come with the library
-    (l2h/data/baselines.json; `pipelines/tune.py` makes it)."""
+    (l2h/data/baselines.json; `l2h tune` makes it)."""
     return json.loads(resources.files("l2h.data").joinpath("baselines.json").read_text())
 
 
@@ -263,7 +263,7 @@ def tuned(kind: str, task: str) -> AbstractOptimizer:
         known = [f"{k} on {t}" for t, kinds in stored()["tuned"].items() for k in kinds]
         raise ValueError(
             f"tuned: no hyper-parameters of {kind} on {task} are stored; there are "
-            f"{', '.join(known)}. Make them with pipelines/tune.py."
+            f"{', '.join(known)}. Make them with l2h tune."
         )
     template = next(iter(grids()[kind].values()))
     params = jnp.asarray(found["best"]["hyperparameters"], ravel(template).dtype)

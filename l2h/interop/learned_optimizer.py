@@ -1,6 +1,7 @@
 """A learned optimizer that drives any calculator of ASE."""
 
 import os
+import warnings
 from typing import IO, Any, cast
 
 import equinox as eqx
@@ -11,11 +12,11 @@ from ase import Atoms
 from ase.optimize.optimize import Optimizer
 from jaxtyping import Array, Float
 
-from .. import weights as bundled
+from .. import tasks, weights as bundled
 from .._leaves import as_array, require_positive
 from ..optimizers import LBFGS, AbstractOptimizer, Learned, State
 from ..potentials import AbstractPotential, Observation, Scale
-from ..spaces import AbstractSpace
+from ..spaces import AbstractSpace, Free
 from .host import energy_apart, space_of
 from .natural import natural_energy, natural_length
 
@@ -45,6 +46,34 @@ def _move(optimizer: AbstractOptimizer, scene: Scene, state: State) -> tuple[Any
     return optimizer.move(scene, state, key=jax.random.key(0))
 
 
+def out_of_scope(weights: str, atoms: Atoms) -> str | None:
+    """Return in words what speaks against these weights; None if nothing does.
+
+    Arguments:
+        weights: a bundled name, or the path of a run's `best.l2h`.
+        atoms: that they are to move.
+    """
+    try:
+        known = [tasks.get(name) for name in bundled.trained_on(weights)]
+    except ValueError:  # tasks of somebody's own
+        return None
+    if not known:
+        return None
+    least, most = min(t.n for t in known), max(t.n for t in known)
+    sizes = f"{least}" if least == most else f"{least} to {most}"
+    if not least <= 2 * len(atoms) or not len(atoms) <= 2 * most:
+        return (
+            f"weights: {weights} was trained on {sizes} atoms, and there are "
+            f"{len(atoms)}; expect little, or take others (l2h weights list)."
+        )
+    if any(atoms.pbc) and all(isinstance(t.potential.space, Free) for t in known):
+        return (
+            f"weights: {weights} was trained on free clusters, and the atoms are in a "
+            "periodic cell; expect little, or train weights for it."
+        )
+    return None
+
+
 class LearnedOptimizer(Optimizer):
     """A trained network that moves the atoms, then a descent to the nearest minimum.
 
@@ -67,6 +96,9 @@ class LearnedOptimizer(Optimizer):
         energy: natural energy (eV); cohesive energy of the elements over 8.61 by default.
         separated: energy of the separated atoms (eV); by default, the calculator is asked
             once for each element.
+
+    A warning says so where weights were trained on much larger or smaller structures, or
+    on free clusters and the atoms are in a cell.
 
     Raises:
         ValueError: for fewer than two atoms, unknown weights, natural units that are not
@@ -106,7 +138,12 @@ class LearnedOptimizer(Optimizer):
         require_positive(length=length, energy=energy)
         with jax.enable_x64(True):
             self._scene = Scene(length=length, energy=energy, space=space_of(atoms, length))
-        self._learned = weights if isinstance(weights, Learned) else bundled.load(weights)
+        if isinstance(weights, Learned):
+            self._learned = weights
+        else:
+            self._learned = bundled.load(weights)
+            if (words := out_of_scope(weights, atoms)) is not None:
+                warnings.warn(words, stacklevel=2)
         self._descent = LBFGS()
         self.horizon = steps
         self.separated = energy_apart(atoms) if separated is None else float(separated)

@@ -1,6 +1,7 @@
 """Trained optimizers that come with the library; cards in l2h/weights/README.md."""
 
 import os
+import tomllib
 from importlib import resources
 from typing import Any
 
@@ -52,6 +53,39 @@ def load(name: str | os.PathLike[str]) -> Any:
             f"name: {path} cannot be read ({error.strerror or error}); give one of "
             f"{', '.join(names())}, or the path of a run's best.l2h."
         ) from error
+
+
+def card(name: str) -> dict[str, Any]:
+    """Return what a file of weights says of itself.
+
+    Arguments:
+        name: as for `load`.
+
+    Raises:
+        ValueError: if there is no such file, or it cannot be read.
+    """
+    if name.endswith(".l2h"):
+        return read_metadata(name)
+    if name not in names():
+        raise ValueError(
+            f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
+            "path of a run's best.l2h."
+        )
+    with resources.as_file(_FOLDER / f"{name}.l2h") as bundled:
+        return read_metadata(bundled)
+
+
+def trained_on(name: str) -> tuple[str, ...]:
+    """Return the names of the tasks that weights were trained on.
+
+    Arguments:
+        name: as for `load`.
+
+    Raises:
+        ValueError: as `card`.
+    """
+    settings = tomllib.loads(str(card(name).get("config", "")))
+    return tuple(settings.get("tasks", ()))
 
 
 def _settings(path: str, card: dict[str, Any]) -> TrainingConfig:

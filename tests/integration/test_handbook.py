@@ -11,7 +11,7 @@ from searches import quenched
 from l2h.cli.main import COMMANDS, main
 
 DOCS = Path(__file__).parents[2] / "docs"
-CHAPTERS = ("start.md", "chemist.md", "units.md", "faq.md")
+CHAPTERS = ("start.md", "chemist.md", "choosing.md", "units.md", "faq.md")
 TEXT = {name: (DOCS / name).read_text() for name in CHAPTERS}
 BLOCKS = [
     (name, block)
@@ -40,6 +40,16 @@ def test_python_runs(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("l2h.search", found, raising=False)
     exec(compile(block, name, "exec"), {})
+
+
+def test_every_chapter_is_in_the_table_of_contents() -> None:
+    chapters = {str(p.relative_to(DOCS)) for p in DOCS.rglob("*.md")}
+    contents = (DOCS.parent / "mkdocs.yml").read_text().split("\nnav:\n")[1]
+    named = re.findall(r"([\w/-]+\.md)$", contents, re.MULTILINE)
+    assert len(named) == len(set(named)) and set(named) == chapters
+    # Those that people read are introduced on the first page.
+    first = (DOCS / "index.md").read_text()
+    assert [c for c in chapters - {"index.md"} if "/" not in c and c not in first] == []
 
 
 @pytest.mark.parametrize("line", LINES)

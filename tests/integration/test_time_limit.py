@@ -9,7 +9,7 @@ import pytest
 
 from l2h import tasks
 from l2h.engine import Arm, search
-from l2h.engine.search import _Search
+from l2h.engine.crew import Crew
 
 HOUR = 3600.0
 
@@ -18,16 +18,16 @@ HOUR = 3600.0
 def test_time_is_counted_from_the_first_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=0.0, slow=HOUR)
     # The package's own name `search` is the function.
-    module = sys.modules[_Search.__module__]
+    module = sys.modules["l2h.engine.search"]
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    make = _Search._begin
+    make = Crew.begin
 
     def begin(self: Any, *arguments: Any) -> Any:
         # The first program that is compiled takes an hour, later ones none.
         clock.now, clock.slow = clock.now + clock.slow, 0.0
         return make(self, *arguments)
 
-    monkeypatch.setattr(_Search, "_begin", begin)
+    monkeypatch.setattr(Crew, "begin", begin)
     task, seen = tasks.get("lj7"), []
     arm = Arm("quench", task.init)
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):

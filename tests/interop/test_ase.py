@@ -293,8 +293,8 @@ def test_restart_goes_on_as_if_nothing_had_happened(tmp_path: Path, stop: int) -
     optimizer = run(second, 40 - stop, restart=restart)
     assert not optimizer.learning
     np.testing.assert_allclose(second.positions, whole.positions, atol=1e-9)
-    with pytest.raises(ValueError, match="13 atoms, not 5"):
-        LearnedOptimizer(_emt(cluster("Cu5")), "lj13", restart=restart)
+    with pytest.raises(ValueError, match="13 atoms, not 7"):
+        LearnedOptimizer(_emt(cluster("Cu7")), "lj13", restart=restart)
 
 
 def test_trajectory_and_log_are_those_of_ase(tmp_path: Path) -> None:
@@ -321,6 +321,19 @@ def test_learned_optimizer_ends_its_walk_where_the_calculator_fails() -> None:
     atoms.calc = Broken("nan", good=0)
     with pytest.raises(ValueError, match="start"):
         LearnedOptimizer(atoms, "lj13", logfile=None, separated=0.0).run(steps=1)
+
+
+def test_weights_that_were_trained_on_something_else_say_so() -> None:
+    with pytest.warns(UserWarning, match="lj38 was trained on 38 atoms, and there are 13"):
+        LearnedOptimizer(copper(), "lj38", logfile=None)
+    crystal = _emt(cluster("Cu13"))
+    crystal.set_cell([12.0] * 3)
+    crystal.pbc = True
+    with pytest.warns(UserWarning, match="free clusters, and the atoms are in a periodic"):
+        LearnedOptimizer(crystal, "lj13", logfile=None)
+    # Half as many and twice as many are near enough; so are weights without a card.
+    LearnedOptimizer(_emt(cluster("Cu7")), "lj13", logfile=None)
+    LearnedOptimizer(copper(), weights.load("lj38"), logfile=None)
 
 
 def _emt(atoms: Atoms) -> Atoms:
