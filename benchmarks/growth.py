@@ -79,3 +79,7 @@ def main() -> None:
                 crossing = len(x)
         print(f"{len(x):6d} {1e6 * dense[-1]:12,.1f} us {line:>16}", flush=True)
     print(f"dense grows as n^{exponent(sizes, dense):.2f}; lists win from {crossing} atoms")
+
+
+if __name__ == "__main__":
+    main()

@@ -6,7 +6,7 @@ import jax
 
 import l2h
 
-SIZES, BUDGET = (13, 38), 100_000
+SIZES, BUDGET = (13, 38), 20_000
 
 
 def main() -> None:
