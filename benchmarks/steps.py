@@ -6,9 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from l2h import rollout
 from l2h.optimizers import LBFGS, BasinHopping, GradientDescent, Learned
 from l2h.potentials import LennardJones
-from l2h.rollout import rollout
 from l2h.tasks import get
 
 from .forces import starts

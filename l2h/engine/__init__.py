@@ -1,7 +1,9 @@
 """The search engine: arms, rounds of attempts, and what they found."""
 
-from .arms import ARMS as ARMS
-from .attempt import Abandonment as Abandonment, Arm as Arm
+from .abandonment import Abandonment as Abandonment
+from .arms import ARMS as ARMS, Arm as Arm
 from .bandit import Shares as Shares
-from .result import SearchResult as SearchResult
+from .result import Origin as Origin, SearchResult as SearchResult
+from .retrace import retrace as retrace
 from .search import Progress as Progress, search as search
+from .trajectory import Trajectory as Trajectory

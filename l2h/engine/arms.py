@@ -2,20 +2,55 @@
 
 from collections.abc import Callable, Sequence
 
+import equinox as eqx
+
 from .. import weights
 from .._registry import Registry
-from ..inits import Grown, Symmetric
+from ..inits import AbstractInit, Grown, Symmetric
 from ..lattice import suits
-from ..optimizers import LBFGS, BasinHopping, Shake
+from ..optimizers import LBFGS, AbstractOptimizer, BasinHopping, Shake
 from ..potentials import Gupta
 from ..tasks import Task
-from .attempt import Abandonment, Arm
+from .abandonment import Abandonment
 
 # Steps of a walk that begins anywhere, and of one that begins from a low minimum.
 HOPS, ONWARD = 1000, 400
 # Distance above the best, as a fraction of its energy, at which attempts are given up:
 # minima of metals lie closer together than those of other laws.
 WINDOW, METALLIC = 0.02, 0.006
+
+
+class Arm(eqx.Module):
+    """A way to make attempts: where they start, and how atoms move before the quench.
+
+    Arguments:
+        name: by which it is reported; static.
+        init: distribution of starts; None begins from low minima that the search has found
+            already.
+        walk: any optimizer, run before the quench; the best structure that it sees is
+            quenched. None quenches the start.
+        steps: of the walk; static.
+
+    Raises:
+        ValueError: if `steps` do not go with `walk`.
+    """
+
+    name: str = eqx.field(static=True)
+    init: AbstractInit | None
+    walk: AbstractOptimizer | None = None
+    steps: int = eqx.field(static=True, default=0)
+
+    def __check_init__(self) -> None:
+        if (self.walk is None) != (self.steps == 0) or self.steps < 0:
+            raise ValueError(
+                f"steps: {self.steps} given with walk = {type(self.walk).__name__}; give a "
+                "positive number of steps with an optimizer, and zero without."
+            )
+
+    def least(self, rule: Abandonment) -> int:
+        """Return the evaluations that an attempt takes at least."""
+        # A walk and a probation both begin with one evaluation of their own.
+        return self.steps + (self.steps > 0) + 1 + rule.after
 
 
 def grown(task: Task) -> Arm:
@@ -58,17 +93,33 @@ def onward(task: Task) -> Arm:
 
 
 def learned(task: Task) -> Arm:
-    """Let a learned optimizer run from the task's own starts, then quench.
+    """Let a learned optimizer run from the task's own starts, then quench."""
+    steps = {"lj13": 50, "lj38": 250, "lj-family": 200}
+    name = _network(task)
+    return Arm("learned", task.init, weights.load(name), steps[name])
 
-    Bundled weights, trained on Lennard-Jones alone; natural units carry them to metals.
-    Which, and for how many steps: what cost least a hit (docs/search.md).
-    """
-    name, steps = (
-        ("lj38", 250) if _metal(task) or 32 <= task.n <= 45 else ("lj-family", 200)
-    )
-    if task.n <= 15 and not _metal(task):
-        name, steps = "lj13", 50
-    return Arm("learned", task.init, weights.load(name), steps)
+
+def learned_symmetric(task: Task) -> Arm:
+    """Let a learned optimizer run from symmetric starts, within their symmetry, then
+    quench freely."""
+    init = Symmetric.of(task.potential, task.n)
+    steps = 60 if _metal(task) else 150
+    return Arm("learned-symmetric", init, weights.load("lj38"), steps)
+
+
+def hopping(task: Task) -> Arm:
+    """Hop by legs of a learned optimizer, with repair."""
+    name = "lj-family" if task.n < 32 and not _metal(task) else "lj38"
+    walk = BasinHopping.learned(weights.load(name))
+    return Arm("learned-hopping", task.init, walk, HOPS)
+
+
+def _network(task: Task) -> str:
+    """Return the bundled weights that cost least a hit from random starts
+    (docs/search.md); trained on Lennard-Jones alone, natural units carry them to metals."""
+    if _metal(task) or 32 <= task.n <= 45:
+        return "lj38"
+    return "lj13" if task.n <= 15 else "lj-family"
 
 
 ARMS: Registry[Callable[[Task], Arm]] = Registry(
@@ -78,6 +129,8 @@ ARMS: Registry[Callable[[Task], Arm]] = Registry(
         "grown-quiet": quiet,
         "symmetric": symmetric,
         "learned": learned,
+        "learned-symmetric": learned_symmetric,
+        "learned-hopping": hopping,
         "onward": onward,
         "bh-strong": strong,
         "bh-plain": plain,
@@ -98,12 +151,13 @@ def default(task: Task) -> tuple[str, ...]:
     """Return the names of the arms that make sense for a task, the best bet first."""
     space = task.potential.space
     if not space.invariant or space.dimension != 3:
-        return ("bh-plain", "random")
+        return ("random", "bh-plain")
     if not suits(task.potential):
         return ("symmetric", "onward", "bh-strong", "random")
     # A network knows what it was trained on: close-packed clusters of these sizes.
-    trained = ("learned",) if task.n <= 80 else ()
-    return ("grown", "grown-quiet", *trained, "symmetric", "onward", "bh-strong")
+    known = task.n <= 80
+    descents = ("learned", "learned-symmetric") if known else ("symmetric",)
+    return ("grown", "grown-quiet", *descents, "onward", "bh-strong")
 
 
 def abandonment(task: Task) -> Abandonment:

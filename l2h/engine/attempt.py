@@ -1,5 +1,7 @@
 """One attempt: start, walk, probation, quench, repair; the pure parts of a search."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -7,96 +9,45 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
-from .._leaves import as_array, cast, require_positive
-from ..inits import AbstractInit, Start, begin_at
+from .._leaves import cast
+from .._rollout import advance, rollout
+from ..inits import AbstractInit, Spent, Start, begin_at
 from ..lattice import rearrange, suits
-from ..optimizers import LBFGS, AbstractOptimizer, Invariant, State
+from ..optimizers import LBFGS, AbstractOptimizer, Invariant, Quench, State, quench
 from ..optimizers.quench import gradient_rms
+from ..optimizers.seldom import seldom
 from ..potentials import AbstractPotential
-from ..rollout import advance, rollout
+from .abandonment import Abandonment
 
 # A structure counts as better if its energy is lower by this, in natural energies.
 BETTER = 1e-3
 REPAIRS = 10
+# Most evaluations of one quench, and its root mean square gradient in natural units: of
+# the first, and of those after a repair.
+LIMIT = 400
+TOLERANCES = 0.1, 0.05
 
 
-class Arm(eqx.Module):
-    """A way to make attempts: where they start, and how atoms move before the quench.
+class Walked(eqx.Module):
+    """A start, and where a walk has led from it."""
 
-    Arguments:
-        name: by which it is reported; static.
-        init: distribution of starts; None begins from low minima that the search has found
-            already.
-        walk: any optimizer, run before the quench; the best structure that it sees is
-            quenched. None quenches the start.
-        steps: of the walk; static.
-
-    Raises:
-        ValueError: if `steps` do not go with `walk`.
-    """
-
-    name: str = eqx.field(static=True)
-    init: AbstractInit | None
-    walk: AbstractOptimizer | None = None
-    steps: int = eqx.field(static=True, default=0)
-
-    def __check_init__(self) -> None:
-        if (self.walk is None) != (self.steps == 0) or self.steps < 0:
-            raise ValueError(
-                f"steps: {self.steps} given with walk = {type(self.walk).__name__}; give a "
-                "positive number of steps with an optimizer, and zero without."
-            )
-
-
-class Abandonment(eqx.Module):
-    r"""When an attempt is hopeless: it would end too far above the best known energy.
-
-    \[ E - \frac{|g|^2}{2 k} > E_\mathrm{best} + w\,|E_\mathrm{best}| \]
-
-    A quadratic well of curvature k has its minimum that far below.
-
-    Arguments:
-        window: w, a fraction of the best energy.
-        curvature: k, natural energies per squared natural length.
-        after: steps of the quench before which nobody is judged; static.
-
-    Raises:
-        ValueError: if a number is not positive.
-    """
-
-    window: Float[Array, ""] = eqx.field(converter=as_array, default=0.02)
-    curvature: Float[Array, ""] = eqx.field(converter=as_array, default=60.0)
-    after: int = eqx.field(static=True, default=8)
-
-    def __check_init__(self) -> None:
-        require_positive(window=self.window, curvature=self.curvature, after=self.after)
-
-    def expected(self, potential: AbstractPotential, state: State) -> Float[Array, ""]:
-        """Return the energy where the quench is expected to end."""
-        seen = state.observation
-        p, unit = cast((self, potential.scale), seen.energy.dtype)
-        natural = seen.gradient * (unit.length / unit.energy)
-        return seen.energy - unit.energy * jnp.sum(natural**2) / (2 * p.curvature)
-
-    def hopeless(
-        self, potential: AbstractPotential, state: State, best: Float[Array, ""]
-    ) -> Bool[Array, ""]:
-        """Whether to give up, against the best energy known (infinite: never)."""
-        margin = self.window.astype(best.dtype) * jnp.abs(best)
-        limit = jnp.where(jnp.isfinite(best), best + margin, jnp.inf)
-        return ~(self.expected(potential, state) <= limit)
+    start: Float[Array, "n d"]
+    positions: Float[Array, "n d"]
+    """The lowest of the walk; the start without one."""
+    spent: Spent
 
 
 class Begun(eqx.Module):
     """An attempt at the end of its probation."""
 
+    start: Float[Array, "n d"]
+    """Where it began."""
     state: State
     """Of the quench."""
     expected: Float[Array, ""]
     """Energy where it is expected to end."""
-    evaluations: Int[Array, ""]
-    """Spent so far, those of the start and of the walk included."""
-    probes: Int[Array, ""]
+    spent: Spent
+    """So far, on start and walk, too."""
 
 
 class Ended(eqx.Module):
@@ -106,75 +57,89 @@ class Ended(eqx.Module):
     energy: Float[Array, ""]
     finished: Bool[Array, ""]
     """Whether the quench came to its end."""
-    evaluations: Int[Array, ""]
-    """Spent since its probation."""
-    probes: Int[Array, ""]
+    spent: Spent
+    """Since its probation."""
     repairs: Int[Array, ""]
     """Exchanges with vacancies that lowered the energy."""
 
 
 @eqx.filter_jit
-def begin(
-    arm: Arm,
-    rule: Abandonment,
+def start(
+    init: AbstractInit | None,
+    walk: tuple[AbstractOptimizer, int] | None,
     potential: AbstractPotential,
     n: int,
     dtype: Any,
     keys: Key[Array, " b"],
     known: Float[Array, "b n d"] | None = None,
-) -> Begun:
-    """Make the first part of attempts, up to the end of their probation.
+    rows: int | None = None,
+) -> Walked:
+    """Make starts, and walk from them.
 
     Arguments:
-        arm: how they start and move.
-        rule: says how long probation is.
+        init: where to start; None for what is known.
+        walk: an optimizer and its steps, of which the best structure is returned.
         potential, n, dtype: the energy surface, number of atoms, precision.
         keys: one an attempt.
-        known: where they start if the arm has no distribution of its own.
+        known: structures to start from without a distribution.
+        rows: length of the result, in which more atoms have room.
     """
 
-    def one(key: PRNGKeyArray, known: Float[Array, "n d"] | None) -> Begun:
+    def one(key: PRNGKeyArray, known: Float[Array, "n d"] | None) -> Walked:
         for_start, for_walk = jax.random.split(key)
-        if arm.init is None:
+        if init is None:
             assert known is not None
-            nothing = jnp.asarray(0, jnp.int32)
-            start = Start(known, nothing, nothing)
+            begun = Start(known, Spent.nothing())
         else:
-            start = begin_at(arm.init, for_start, potential, n, dtype)
-        positions, spent = start.positions, start.evaluations
-        if arm.walk is not None:
-            walk = arm.walk
-            if start.invariance is not None:
+            begun = begin_at(init, for_start, potential, n, dtype)
+        positions, spent = begun.positions, begun.spent
+        if walk is not None:
+            optimizer, steps = walk
+            if begun.invariance is not None:
                 # Walks do not leave the symmetry of a start; the quench may.
-                walk = Invariant(walk, start.invariance)
-            walked = rollout(walk, potential, positions, arm.steps, key=for_walk)
+                optimizer = Invariant(optimizer, begun.invariance)
+            walked = rollout(optimizer, potential, positions, steps, key=for_walk)
             positions = walked.best_positions
-            # The last evaluation is the first of the quench: nothing is counted twice.
-            spent = spent + walked.state.evaluations
-        state = LBFGS.coarse().init(potential, positions, horizon=400, key=for_walk)
-        state = advance(LBFGS.coarse(), potential, state, rule.after, key=for_walk)
-        expected = rule.expected(potential, state)
-        return Begun(state, expected, spent + state.evaluations, start.probes)
+            spent += Spent(walked.state.evaluations, jnp.asarray(0, jnp.int32))
+        absent = ((0, 0 if rows is None else rows - n), (0, 0))
+        return Walked(jnp.pad(begun.positions, absent), jnp.pad(positions, absent), spent)
 
     return jax.vmap(one)(keys, known)
 
 
+@eqx.filter_jit
+def probation(rule: Abandonment, potential: AbstractPotential, starts: Walked) -> Begun:
+    """Take the first steps of quenches, those before which nobody is judged.
+
+    Arguments:
+        rule: says how many.
+        potential: the energy surface.
+        starts: one entry each.
+    """
+
+    def one(walked: Walked) -> Begun:
+        optimizer, key = LBFGS.coarse(), jax.random.key(0)
+        state = optimizer.init(potential, walked.positions, horizon=LIMIT, key=key)
+        state = advance(optimizer, potential, state, rule.after, key=key)
+        spent = walked.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
+        return Begun(walked.start, state, rule.expected(potential, state), spent)
+
+    return jax.vmap(one)(starts)
+
+
 def _descend(
-    rule: Abandonment,
     potential: AbstractPotential,
     state: State,
-    best: Float[Array, ""],
     tolerance: float,
-    limit: Int[Array, ""] | int = 400,
+    hopeless: Callable[[State], Bool[Array, ""]] | None = None,
 ) -> State:
     """Quench until the gradient vanishes or the attempt is hopeless."""
     optimizer, key = LBFGS.coarse(), jax.random.key(0)
 
     def unfinished(state: State) -> Bool[Array, ""]:
-        rough = gradient_rms(potential, state.observation) >= tolerance
-        early = state.steps < rule.after
-        going = early | ~rule.hopeless(potential, state, best)
-        return rough & going & state.valid & (state.evaluations < limit)
+        going = gradient_rms(potential, state.observation) >= tolerance
+        going &= state.valid & (state.evaluations < LIMIT)
+        return going if hopeless is None else going & ~hopeless(state)
 
     def body(state: State) -> State:
         return optimizer.step(potential, state, key=key)
@@ -188,7 +153,7 @@ def finish(
     potential: AbstractPotential,
     begun: Begun,
     best: Float[Array, ""],
-    tolerances: tuple[float, float] = (0.1, 0.05),
+    tolerances: tuple[float, float] = TOLERANCES,
 ) -> Ended:
     """Quench attempts to the end, and repair them while that lowers their energy.
 
@@ -201,56 +166,67 @@ def finish(
             those after a repair.
     """
 
+    def hopeless(state: State) -> Bool[Array, ""]:
+        lost = rule.hopeless(rule.expected(potential, state), best)
+        return (state.steps >= rule.after) & lost
+
     def one(begun: Begun) -> Ended:
-        state = _descend(rule, potential, begun.state, best, tolerances[0])
-        spent = state.evaluations - begun.state.evaluations
-        finished = state.valid & (
-            gradient_rms(potential, state.observation) < tolerances[0]
-        )
-        seen = state.observation
+        state = _descend(potential, begun.state, tolerances[0], hopeless)
         zero = jnp.asarray(0, jnp.int32)
-        ended = Ended(seen.positions, seen.energy, finished, spent, zero, zero)
-        return _repair(rule, potential, ended, tolerances[1]) if suits(potential) else ended
+        spent = Spent(state.evaluations - begun.state.evaluations, zero)
+        seen = state.observation
+        finished = state.valid & (gradient_rms(potential, seen) < tolerances[0])
+        ended = Ended(seen.positions, seen.energy, finished, spent, zero)
+        return _repair(potential, ended, tolerances[1]) if suits(potential) else ended
 
     return jax.vmap(one)(begun)
 
 
-def _repair(
-    rule: Abandonment, potential: AbstractPotential, ended: Ended, tolerance: float
-) -> Ended:
+def _repair(potential: AbstractPotential, ended: Ended, tolerance: float) -> Ended:
     """Exchange atoms and vacancies, and quench, while the energy falls."""
-    dtype = ended.positions.dtype
-    unit = cast(potential.scale, dtype)
+    unit = cast(potential.scale, ended.positions.dtype)
+    zero = jnp.asarray(0, jnp.int32)
 
-    def going(carry: tuple[Ended, Any]) -> Bool[Array, ""]:
+    def relaxed(
+        potential: AbstractPotential, x: Float[Array, "n d"]
+    ) -> tuple[Array, Array, Array]:
+        key = jax.random.key(0)
+        state = LBFGS.coarse().init(potential, x, horizon=LIMIT, key=key)
+        state = _descend(potential, state, tolerance)
+        seen = state.observation
+        energy = jnp.where(state.valid, seen.energy, jnp.inf).astype(x.dtype)
+        return seen.positions, energy, state.evaluations
+
+    def going(carry: tuple[Ended, Bool[Array, ""]]) -> Bool[Array, ""]:
         ended, better = carry
         return better & (ended.repairs < REPAIRS)
 
-    def body(carry: tuple[Ended, Any]) -> tuple[Ended, Any]:
+    def body(carry: tuple[Ended, Bool[Array, ""]]) -> tuple[Ended, Bool[Array, ""]]:
         ended, _ = carry
         changed = rearrange(potential, ended.positions)
-        gain = changed.gain
-        key = jax.random.key(0)
-        state = LBFGS.coarse().init(potential, changed.positions, horizon=400, key=key)
-        none = jnp.asarray(jnp.inf, dtype)
         # Where nothing was exchanged, there is nothing to quench.
-        limit = jnp.where(gain > 0, 400, 0)
-        state = _descend(rule, potential, state, none, tolerance, limit)
-        seen = state.observation
-        better = (
-            (gain > 0) & state.valid & (seen.energy < ended.energy - BETTER * unit.energy)
+        nothing = ended.positions, ended.energy, zero
+        positions, energy, cost = seldom(
+            changed.gain > 0, relaxed, nothing, potential, changed.positions
         )
-        spent = jnp.where(gain > 0, state.evaluations, 0)
-        return (
-            Ended(
-                jnp.where(better, seen.positions, ended.positions),
-                jnp.where(better, seen.energy, ended.energy),
-                ended.finished,
-                ended.evaluations + spent,
-                ended.probes + changed.probes,
-                ended.repairs + better.astype(jnp.int32),
-            ),
-            better,
+        better = energy < ended.energy - BETTER * unit.energy
+        after = Ended(
+            jnp.where(better, positions, ended.positions),
+            jnp.where(better, energy, ended.energy),
+            ended.finished,
+            ended.spent + Spent(cost, changed.probes),
+            ended.repairs + better.astype(jnp.int32),
         )
+        return after, better
 
     return jax.lax.while_loop(going, body, (ended, ended.finished))[0]
+
+
+@eqx.filter_jit
+def polish(
+    potential: AbstractPotential,
+    positions: Float[Array, "b n d"],
+    tolerance: Float[Array, ""],
+) -> Quench:
+    """Relax structures in the precision of their positions."""
+    return jax.vmap(partial(quench, potential, tolerance=tolerance))(positions)

@@ -1,10 +1,12 @@
 """Which arm gets the next round: Thompson sampling on re-discoveries of the best."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from ..inits import Spent
 
 # Every arm gets this share of all evaluations, at least.
 FLOOR = 0.02
@@ -20,8 +22,7 @@ class Tally:
     least: int = 1
     """Evaluations that one attempt takes at least."""
     attempts: int = 0
-    evaluations: int = 0
-    probes: int = 0
+    spent: Spent = field(default_factory=lambda: Spent(0, 0))
     finished: int = 0
     """Attempts that were neither given up nor failed."""
     failed: int = 0
@@ -34,14 +35,15 @@ class Tally:
     @property
     def cost(self) -> float:
         """Evaluations an attempt, as far as is known."""
-        return self.evaluations / self.attempts if self.attempts else float(self.least)
+        spent = int(self.spent.evaluations)
+        return spent / self.attempts if self.attempts else float(self.least)
 
     def summary(self) -> dict[str, Any]:
         """Return what is reported, as plain Python."""
         return {
             "name": self.name,
             "attempts": self.attempts,
-            "evaluations": self.evaluations,
+            "evaluations": self.spent.evaluations,
             "finished": self.finished,
             "failed": self.failed,
             "hits": self.finds,
@@ -76,7 +78,7 @@ class Shares:
             seed: of the search.
             number: of the round; same tallies, seed and number, same arm.
         """
-        spent = np.array([t.evaluations for t in tallies], float)
+        spent = np.array([t.spent.evaluations for t in tallies], float)
         total = spent.sum()
         if len(tallies) == 1 or total == 0:
             return 0

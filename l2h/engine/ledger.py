@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.minima import ENERGY_WINDOW, LENGTH_WINDOW, fingerprint
+from ..inits import Spent
 from ..io import load, read_metadata, save
 from ..tasks import Task
 from .bandit import Tally
@@ -17,7 +18,7 @@ from .bandit import Tally
 SPARE = 50
 # Loosely quenched energies closer than this, in natural units, are taken for the same.
 ALIKE = 0.02
-COUNTS = ("rounds", "attempts", "evaluations", "polishing", "probes", "failing")
+COUNTS = ("rounds", "attempts", "polishing", "failing")
 
 
 @dataclass
@@ -30,6 +31,10 @@ class Minimum:
     first_evaluation: int
     mark: np.ndarray
     """Its fingerprint, by which it is known again."""
+    attempt: int = -1
+    """Number of the first attempt that found it from a start of its own; -1: none did."""
+    arm: int = -1
+    """Which arm made that attempt."""
 
 
 @dataclass
@@ -40,6 +45,8 @@ class Spare:
     positions: np.ndarray
     hits: int
     first_evaluation: int
+    attempt: int = -1
+    arm: int = -1
 
 
 @dataclass
@@ -50,10 +57,9 @@ class Ledger:
     tallies: list[Tally]
     rounds: int = 0
     attempts: int = 0
-    evaluations: int = 0
+    spent: Spent = field(default_factory=lambda: Spent(0, 0))
     polishing: int = 0
     """Those of the evaluations that polished structures."""
-    probes: int = 0
     failing: int = 0
     """Attempts that have failed since one that has not."""
     minima: list[Minimum] = field(default_factory=list)
@@ -79,12 +85,15 @@ class Ledger:
         }
         return dataclasses.replace(self, **fresh, progress=list(self.progress))
 
-    def spend(self, tally: Tally, evaluations: int, probes: int = 0) -> None:
+    def spend(self, tally: Tally, spent: Spent) -> None:
         """Enter evaluations and site probes that an arm has caused."""
-        tally.evaluations += evaluations
-        tally.probes += probes
-        self.evaluations += evaluations
-        self.probes += probes
+        tally.spent += spent
+        self.spent += spent
+
+    @property
+    def evaluations(self) -> int:
+        """All that were made."""
+        return int(self.spent.evaluations)
 
     def fail(self, tally: Tally) -> None:
         """Enter an attempt that met an energy or a gradient that is not finite."""
@@ -98,6 +107,8 @@ class Ledger:
             if near and np.max(np.abs(known.mark - found.mark)) <= LENGTH_WINDOW:
                 known.hits += found.hits
                 known.first_evaluation = min(known.first_evaluation, found.first_evaluation)
+                if known.attempt < 0 or 0 <= found.attempt < known.attempt:
+                    known.attempt, known.arm = found.attempt, found.arm
                 return
         self.minima.append(found)
         self.minima.sort(key=lambda m: m.energy)
@@ -115,7 +126,9 @@ class Ledger:
         """
         tally.best = min(tally.best, energy)
         mark = fingerprint(self.task, positions)
-        self.merge(Minimum(energy, positions, 1, self.evaluations, mark))
+        who = self._who(tally, independent)
+        first = self.evaluations
+        self.merge(Minimum(energy, positions, 1, first, mark, *who))
         gap = ENERGY_WINDOW * self.unit
         lower = energy < self._lowest() - gap
         if lower:
@@ -126,26 +139,36 @@ class Ledger:
         if lower or (independent and abs(energy - self._lowest()) <= gap):
             tally.finds += 1
 
+    def _who(self, tally: Tally, independent: bool) -> tuple[int, int]:
+        """Return number and arm of the attempt that is being entered."""
+        return (self.attempts - 1, self.tallies.index(tally)) if independent else (-1, -1)
+
     def _lowest(self) -> float:
         return self.progress[-1][1] if self.progress else math.inf
 
-    def set_aside(self, tally: Tally, energy: float, positions: np.ndarray) -> None:
-        """Keep a finished structure that is not worth polishing now."""
+    def set_aside(
+        self, tally: Tally, energy: float, positions: np.ndarray, *, independent: bool
+    ) -> None:
+        """Keep a finished structure that is not worth polishing now; see `enter`."""
         tally.best = min(tally.best, energy)
         for spare in self.spares:
             if abs(spare.energy - energy) <= ALIKE * self.unit:
                 spare.hits += 1
                 return
-        self.spares.append(Spare(energy, positions, 1, self.evaluations))
+        who = self._who(tally, independent)
+        self.spares.append(Spare(energy, positions, 1, self.evaluations, *who))
         self.spares.sort(key=lambda s: s.energy)
         del self.spares[SPARE:]
 
     def write(self, path: Path, settings: dict[str, Any]) -> None:
         """Write the books to one file, atomically."""
         counts = {name: getattr(self, name) for name in COUNTS}
-        tallies = [dataclasses.asdict(t) for t in self.tallies]
-        for tally in tallies:
-            tally["best"] = None if math.isinf(tally["best"]) else tally["best"]
+        tallies = []
+        for tally in self.tallies:
+            best = None if math.isinf(tally.best) else tally.best
+            # Field by field: each row as it stands.
+            row = {f.name: getattr(tally, f.name) for f in dataclasses.fields(tally)}
+            tallies.append(row | {"spent": _numbers(tally.spent), "best": best})
         tree = {
             "minima": _columns(self.minima, self.task),
             "spares": _columns(self.spares, self.task),
@@ -158,7 +181,7 @@ class Ledger:
             {
                 "kind": "search",
                 "settings": settings,
-                "counts": counts,
+                "counts": counts | {"spent": _numbers(self.spent)},
                 "arms": tallies,
                 "sizes": sizes,
             },
@@ -190,22 +213,29 @@ class Ledger:
         tree, _ = load(path, like)
         tallies = []
         for row in known["arms"]:
+            row["spent"] = Spent(*row["spent"])
             row["best"] = math.inf if row["best"] is None else row["best"]
             tallies.append(Tally(**row))
-        ledger = Ledger(task, tallies, **known["counts"])
-        for e, x, hits, first in zip(*tree["minima"], strict=True):
+        total = known["counts"]
+        ledger = Ledger(task, tallies, **total | {"spent": Spent(*total["spent"])})
+        for e, x, *counts in zip(*tree["minima"], strict=True):
+            hits, first, *who = map(int, counts)
             mark = fingerprint(task, x)
-            ledger.minima.append(Minimum(float(e), x, int(hits), int(first), mark))
-        for e, x, hits, first in zip(*tree["spares"], strict=True):
-            ledger.spares.append(Spare(float(e), x, int(hits), int(first)))
+            ledger.minima.append(Minimum(float(e), x, hits, first, mark, *who))
+        for e, x, *counts in zip(*tree["spares"], strict=True):
+            ledger.spares.append(Spare(float(e), x, *map(int, counts)))
         ledger.progress = [(int(n), float(e)) for n, e in tree["progress"]]
         return ledger
+
+
+def _numbers(spent: Spent) -> list[int]:
+    return [int(spent.evaluations), int(spent.probes)]
 
 
 def _blank(k: int, task: Task) -> tuple[np.ndarray, ...]:
     d = task.potential.space.dimension
     whole = np.zeros(k, np.int64)
-    return np.zeros(k), np.zeros((k, task.n, d)), whole, whole
+    return np.zeros(k), np.zeros((k, task.n, d)), whole, whole, whole, whole
 
 
 def _columns(rows: list[Any], task: Task) -> tuple[np.ndarray, ...]:
@@ -215,6 +245,8 @@ def _columns(rows: list[Any], task: Task) -> tuple[np.ndarray, ...]:
         [r.positions for r in rows],
         [r.hits for r in rows],
         [r.first_evaluation for r in rows],
+        [r.attempt for r in rows],
+        [r.arm for r in rows],
     ]
     return tuple(
         np.asarray(column, like.dtype).reshape(like.shape)

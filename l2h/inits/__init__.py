@@ -3,6 +3,7 @@
 from .base import (
     AbstractDetailedInit as AbstractDetailedInit,
     AbstractInit as AbstractInit,
+    Spent as Spent,
     Start as Start,
     begin_at as begin_at,
 )

@@ -30,14 +30,29 @@ class AbstractInit(eqx.Module):
         """
 
 
+class Spent(eqx.Module):
+    """What something has cost."""
+
+    evaluations: Int[Array, ""] | int
+    """Energy-and-gradient evaluations, also those of clusters with fewer atoms."""
+    probes: Int[Array, ""] | int
+    """Energies of single atoms on vacant sites, counted apart."""
+
+    @staticmethod
+    def nothing() -> "Spent":
+        """Return what costs nothing, inside a program."""
+        zero = jnp.asarray(0, jnp.int32)
+        return Spent(zero, zero)
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.evaluations + other.evaluations, self.probes + other.probes)
+
+
 class Start(eqx.Module):
     """A starting structure and what it cost."""
 
     positions: Float[Array, "n d"]
-    evaluations: Int[Array, ""]
-    """Energy-and-gradient evaluations spent, also those of clusters with fewer atoms."""
-    probes: Int[Array, ""]
-    """Energies of single atoms on vacant sites, counted apart."""
+    spent: Spent
     invariance: Invariance | None = None
     """Its symmetry; None where nothing is known of any."""
 
@@ -68,8 +83,7 @@ def begin_at(
     """Draw a start from any distribution; it costs nothing unless it says so."""
     if isinstance(init, AbstractDetailedInit):
         return init.start(key, potential, n, dtype)
-    nothing = jnp.asarray(0, jnp.int32)
-    return Start(init(key, potential, n, dtype), nothing, nothing)
+    return Start(init(key, potential, n, dtype), Spent.nothing())
 
 
 def require_draw(potential: Any, n: Any, dtype: Any) -> None:

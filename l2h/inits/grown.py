@@ -13,7 +13,7 @@ from ..optimizers import LBFGS, quench
 from ..potentials import AbstractPotential, Scale
 from ..spaces import Partial, padded
 from ..symmetry import Groups, symmetric_fill
-from .base import AbstractDetailedInit, Start, require_draw
+from .base import AbstractDetailedInit, Spent, Start, require_draw
 from .uniform import Uniform
 
 # Radius of a close-packed ball of n atoms over n^(1/3), with a margin, in natural lengths.
@@ -28,7 +28,8 @@ class Grown(AbstractDetailedInit):
     quenched loosely; whole orbits of vacant sites join, the most strongly bound first, its
     energy changed by noise; the least bound atoms leave, or the best sites are filled,
     until the number is right, and atoms and vacancies are exchanged while that gains. Where
-    a core falls apart, nothing grows on it, and the start is a uniform one.
+    a core falls apart, nothing grows on it, and the start is a uniform one. Where space
+    says that atoms are absent, as many grow as are present, into the first rows.
 
     Arguments:
         groups: point groups of the cores, each as likely.
@@ -70,12 +71,13 @@ class Grown(AbstractDetailedInit):
         p = cast(self, dtype)
         scale = cast(potential.scale, dtype)
         capacity = padded(n + self.surplus)
+        target = jnp.asarray(potential.space.atoms(n), jnp.int32)
         for_group, for_size, for_fill, for_noise, for_growth, for_rest = jax.random.split(
             key, 6
         )
         which = jax.random.randint(for_group, (), 0, len(p.groups.names))
         operations, mask = p.groups[which]
-        most = jnp.maximum(p.largest * n, self.smallest)
+        most = jnp.maximum(p.largest * target.astype(dtype), self.smallest)
         span = jnp.floor(most - self.smallest + 1)
         size = self.smallest + jnp.floor(span * jax.random.uniform(for_size, (), dtype))
         size = size.astype(jnp.int32)
@@ -97,15 +99,16 @@ class Grown(AbstractDetailedInit):
             Growing(core / scale.length, filled.count, zero),
             operations,
             mask,
-            n,
-            n + self.surplus,
+            target,
+            target + self.surplus,
             noise,
         )
-        cluster = _counted(potential, cluster, n, scale)
+        cluster = _counted(potential, cluster, target, scale)
         positions = cluster.positions[:n] * scale.length
         fallback = Uniform()(for_rest, potential, n, dtype)
-        done = (cluster.count == n) & jnp.all(jnp.isfinite(positions))
-        return Start(jnp.where(done, positions, fallback), evaluations, cluster.probes)
+        done = (cluster.count == target) & jnp.all(jnp.isfinite(positions))
+        spent = Spent(evaluations, cluster.probes)
+        return Start(jnp.where(done, positions, fallback), spent)
 
     def _quenched(
         self,
@@ -118,12 +121,10 @@ class Grown(AbstractDetailedInit):
         if hasattr(potential, "species"):
             species = jnp.zeros(len(positions), jnp.int32)
         masked = potential_with(potential, Partial(present=present), species)
-        # The quench averages over all rows of the array, present or not.
-        share = jnp.mean(present.astype(positions.dtype))
         relaxed = quench(
             masked,
             positions,
-            tolerance=self.tolerance * jnp.sqrt(share),
+            tolerance=self.tolerance,
             limit=self.limit,
             optimizer=LBFGS.coarse(),
         )
@@ -131,7 +132,7 @@ class Grown(AbstractDetailedInit):
 
 
 def _counted(
-    potential: AbstractPotential, cluster: Growing, n: int, scale: Scale
+    potential: AbstractPotential, cluster: Growing, n: Int[Array, ""], scale: Scale
 ) -> Growing:
     """Settle a cluster, and again, on new sites, while that brings it closer to n atoms."""
     known = law(potential)

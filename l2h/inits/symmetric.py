@@ -25,7 +25,7 @@ from ..symmetry import (
 )
 from ..symmetry.fill import SPACING, SPECIAL
 from ..symmetry.point_groups import WITHOUT_CENTRE
-from .base import AbstractDetailedInit, Start
+from .base import AbstractDetailedInit, Spent, Start
 from .uniform import Uniform
 
 # Few operations, which most clusters of known structure have among theirs.
@@ -103,8 +103,8 @@ class Symmetric(AbstractDetailedInit):
     def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
     ) -> Start:
-        drawn, nothing = self.draw(key, potential, n, dtype), jnp.asarray(0, jnp.int32)
-        return Start(drawn.positions, nothing, nothing, drawn.invariance)
+        drawn = self.draw(key, potential, n, dtype)
+        return Start(drawn.positions, Spent.nothing(), drawn.invariance)
 
     def draw(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any

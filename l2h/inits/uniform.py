@@ -38,5 +38,7 @@ class Uniform(AbstractInit):
         dimension = potential.space.dimension
         edge = self.edge.astype(dtype)
         if self.scaled:
-            edge = edge * potential.scale.length.astype(dtype) * n ** (1 / dimension)
+            atoms = potential.space.atoms(n)
+            count = atoms if isinstance(atoms, int) else atoms.astype(dtype)
+            edge = edge * potential.scale.length.astype(dtype) * count ** (1 / dimension)
         return potential.space.scatter(jax.random.uniform(key, (n, dimension), dtype), edge)

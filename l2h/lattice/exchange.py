@@ -82,7 +82,7 @@ class Lattice(eqx.Module):
 def settle(
     law: AbstractLaw,
     cluster: Growing,
-    target: int,
+    target: Int[Array, ""] | int,
     length: Float[Array, ""] | float,
     unit: Float[Array, ""] | float,
 ) -> tuple[Growing, Float[Array, ""]]:
@@ -96,7 +96,7 @@ def settle(
     Arguments:
         law: what bonds are worth.
         cluster: atoms, in natural lengths.
-        target: number of atoms to end with; static.
+        target: number of atoms to end with.
         length, unit: natural length and energy in the units of the law.
 
     Returns:

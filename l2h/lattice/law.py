@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from .._leaves import cast
 from ..potentials import AbstractPotential, Gupta, LennardJones
-from ..spaces import Free
+from ..spaces import Free, Partial
 
 
 class AbstractLaw(eqx.Module):
@@ -118,7 +118,8 @@ def suits(potential: AbstractPotential) -> bool:
     """Whether clusters of this potential can be grown and repaired: it is known what a site
     is worth, and there are no periodic images."""
     space = potential.space
-    return law(potential) is not None and isinstance(space, Free) and space.dimension == 3
+    free = isinstance(space, Free | Partial) and space.dimension == 3
+    return law(potential) is not None and free
 
 
 def potential_with(potential: AbstractPotential, space: Any, species: Any) -> Any:

@@ -152,14 +152,19 @@ def _run(
 def gradient_rms(
     potential: AbstractPotential, observation: Observation
 ) -> Float[Array, ""]:
-    """Return the root mean square of the gradient's components, in natural units.
+    """Return the root mean square of the gradient's components, in natural units, over
+    the atoms that are present.
 
     Arguments:
         potential: gives the natural energy and length.
         observation: one evaluation of it.
     """
-    unit = cast(potential.scale, observation.positions.dtype)
-    return jnp.sqrt(jnp.mean((observation.gradient * (unit.length / unit.energy)) ** 2))
+    gradient = observation.gradient
+    unit = cast(potential.scale, gradient.dtype)
+    n, d = gradient.shape
+    components = d * jnp.asarray(potential.space.atoms(n), gradient.dtype)
+    natural = gradient * (unit.length / unit.energy)
+    return jnp.sqrt(jnp.sum(natural**2) / components)
 
 
 class Progress(eqx.Module):

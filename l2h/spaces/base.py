@@ -5,7 +5,7 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 # Inner loops over atoms then consist of whole vector registers, without remainder.
 LANES = 8
@@ -101,6 +101,10 @@ class AbstractSpace(eqx.Module):
     @abstractmethod
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         """Return all ordered pairs within reach, image by image."""
+
+    def atoms(self, n: int) -> Int[Array, ""] | int:
+        """Return how many of `n` rows are atoms: all, unless some are absent."""
+        return n
 
     @abstractmethod
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:

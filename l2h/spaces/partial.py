@@ -2,7 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .base import AbstractSpace, Pairs, pad_atoms
 from .free import Free
@@ -30,6 +30,9 @@ class Partial(AbstractSpace):
         mask = pairs.mask & both[None]
         squared = jnp.where(mask, pairs.squared, jnp.inf)
         return Pairs(pairs.differences, squared, mask, pairs.centred)
+
+    def atoms(self, n: int) -> Int[Array, ""] | int:
+        return jnp.sum(self.present, dtype=jnp.int32)
 
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return self.offsets(positions)

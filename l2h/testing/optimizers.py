@@ -9,13 +9,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._rollout import advance, rollout
 from ..io import load, save
 from ..meta.params import COORDINATES
 from ..optimizers import AbstractOptimizer, Learned
 from ..optimizers.learned import AbstractFeatures, Network
 from ..optimizers.learned.head import Head
 from ..potentials import AbstractPotential, FunctionPotential, LennardJones
-from ..rollout import advance, rollout
 from .base import (
     KEY_SEED,
     plain,

@@ -6,17 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from l2h.engine import Arm, Shares, search
-from l2h.engine.attempt import Abandonment, begin, finish
-from l2h.inits import Harmonic, Uniform
+from l2h.engine import Abandonment, Arm, Shares, search
+from l2h.engine.attempt import finish, probation, start
+from l2h.engine.crew import Crew
+from l2h.engine.room import Room
+from l2h.inits import Grown, Harmonic, Uniform
+from l2h.lattice import law, potential_with
+from l2h.lattice.law import PairLaw
 from l2h.optimizers import BasinHopping
-from l2h.potentials import AbstractPotential, FunctionPotential, LennardJones
-from l2h.spaces import Free
+from l2h.potentials import AbstractPotential, Callback, FunctionPotential, LennardJones
+from l2h.spaces import AbstractSpace, Free
 from l2h.tasks import Task
 
 ROOT = Path(__file__).parents[2]
@@ -174,7 +179,8 @@ class Counting(AbstractPotential):
     """Lennard-Jones whose evaluations are counted on the host."""
 
     inner: LennardJones = LennardJones()
-    space: Free = Free()
+    space: AbstractSpace = Free()
+    repaired: bool = eqx.field(static=True, default=False)
 
     @property
     def scale(self):
@@ -184,33 +190,105 @@ class Counting(AbstractPotential):
         return self.inner(positions)
 
     def observe(self, positions):
+        TRACES.append(1)
         jax.debug.callback(lambda _: CALLS.append(1), positions[0, 0])
-        return self.inner.observe(positions)
+        return potential_with(self.inner, self.space, None).observe(positions)
 
 
-CALLS = []
+CALLS, TRACES = [], []
 
 
-@pytest.mark.parametrize("arm", [SIMPLE, WALK], ids=["simple", "walk"])
-def test_every_evaluation_is_counted(arm):
+@law.register
+def _(potential: Counting):
+    return PairLaw(potential.inner) if potential.repaired else None
+
+
+@pytest.mark.parametrize(
+    ("arm", "repaired"),
+    [(SIMPLE, False), (WALK, False), (SIMPLE, True)],
+    ids=["simple", "walk", "repaired"],
+)
+def test_every_evaluation_is_counted(arm, repaired):
     # One attempt at a time: in larger batches, those that have ended are computed on.
-    potential, rule = Counting(), Abandonment()
+    potential, rule = Counting(repaired=repaired), Abandonment()
+    walk = None if arm.walk is None else (arm.walk, arm.steps)
     for seed in range(3):
         CALLS.clear()
         keys = jax.random.split(jax.random.key(seed), 1)
-        begun = jax.block_until_ready(begin(arm, rule, potential, 13, jnp.float32, keys))
+        drawn = start(arm.init, walk, potential, 13, jnp.float32, keys)
+        begun = jax.block_until_ready(probation(rule, potential, drawn))
         jax.effects_barrier()
-        assert int(begun.evaluations[0]) == len(CALLS) >= arm.steps + 1 + rule.after
+        assert int(begun.spent.evaluations[0]) == len(CALLS) >= arm.least(rule)
         CALLS.clear()
         ended = finish(rule, potential, begun, jnp.asarray(jnp.inf, jnp.float32))
         jax.block_until_ready(ended)
         jax.effects_barrier()
-        assert int(ended.evaluations[0]) == len(CALLS) > 0
+        # The repair that finds nothing to exchange evaluates nothing.
+        assert int(ended.spent.evaluations[0]) == len(CALLS) > 0
         assert bool(ended.finished[0])
+        assert (int(ended.spent.probes[0]) > 0) == repaired
+
+
+def test_a_calculator_is_called_once_an_evaluation():
+    def calculate(x):
+        difference = x[:, None] - x[None]
+        squared = np.sum(difference**2, axis=-1) + np.eye(len(x))
+        inverse = (1 / squared - np.eye(len(x))) ** 3
+        slope = -12 * inverse * (inverse - 1) / squared
+        energy = 0.5 * np.sum(inverse * (inverse - 2))
+        return energy, np.sum(slope[..., None] * difference, 1)
+
+    potential = Callback(calculate, length=1.0, energy=1.0)
+    found = search(potential, 5, evaluations=300, arms=["random"], devices=1)
+    np.testing.assert_allclose(found.lowest, -9.103852, atol=1e-5)
+    assert potential.calls.made == found.evaluations
+    assert found.counts["attempts"] > 4
+
+
+def test_sizes_share_their_programs():
+    potential, rule = Counting(repaired=True), Abandonment()
+    counts, arm = [], Arm("grown", Grown())
+    for n in (13, 14, 9, 16):
+        crew = Crew(potential, n, rule, 0, jax.local_devices()[:1])
+        assert crew.room.rows == 16
+        begun = crew.begin(arm, np.arange(3))
+        ends = crew.finish(begun, [0, 2], np.inf)
+        relaxed = crew.polish([end.positions for end in ends.values()], 1e-6)
+        counts.append(len(TRACES))
+        for end, fine in zip(ends.values(), relaxed, strict=True):
+            assert end.positions.shape == fine.positions.shape == (n, 3)
+            seen = LennardJones().observe(jnp.asarray(fine.positions))
+            np.testing.assert_allclose(fine.energy, seen.energy, rtol=1e-12)
+            assert np.abs(np.asarray(seen.gradient)).max() < 1e-4
+            assert fine.energy < end.energy + 1e-4
+    assert len(set(counts)) == 1
+
+
+def test_absent_atoms_change_no_attempt():
+    potential, rule = LennardJones(), Abandonment()
+    room = Room.of(potential, 13)
+    keys = jax.random.split(jax.random.key(0), 4)
+    starts = [
+        start(Harmonic(), None, potential, 13, jnp.float64, keys, None, rows)
+        for rows in (13, room.rows)
+    ]
+    best = jnp.asarray(jnp.inf)
+    alone, roomy = (
+        finish(rule, p, probation(rule, p, drawn), best, (1e-6, 1e-6))
+        for p, drawn in zip((potential, room.potential), starts, strict=True)
+    )
+    np.testing.assert_allclose(alone.energy, roomy.energy, rtol=1e-9)
+    np.testing.assert_array_equal(alone.repairs, roomy.repairs)
+    np.testing.assert_array_equal(alone.spent.probes, roomy.spent.probes)
+    # Rounding may add an evaluation or two a quench, but more rows do not.
+    cost = alone.spent.evaluations - roomy.spent.evaluations
+    assert np.abs(np.asarray(cost)).max() <= 8
 
 
 def test_test_functions_are_searched():
-    found = search("rastrigin2", evaluations=5000, arms=["random", "bh-plain"], devices=1)
+    # By default, quenches from anywhere come first: hops cannot leave a well of it.
+    found = search("rastrigin2", evaluations=5000, devices=1)
+    assert [arm["name"] for arm in found.arms] == ["random", "bh-plain"]
     assert found.hit and found.lowest < 1e-12
     # The budget holds but for what is under way at the end, and polishing.
     assert found.evaluations < 6000

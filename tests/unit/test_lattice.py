@@ -411,9 +411,9 @@ def test_grown_starts():
     found = starts(init, LJ, keys)
     positions = np.asarray(found.positions / LJ.length)
     assert positions.shape == (48, SIZE, 3) and np.all(np.isfinite(positions))
-    assert np.all(np.asarray(found.evaluations) > 0)
+    assert np.all(np.asarray(found.spent.evaluations) > 0)
     # Where a core falls apart, there are no sites, and the start is uniform.
-    grown = np.asarray(found.probes) > 0
+    grown = np.asarray(found.spent.probes) > 0
     assert grown.mean() > 0.85
     assert min(pdist(x).min() for x in positions[grown]) > 0.6
     # Different, and compact.
@@ -422,8 +422,8 @@ def test_grown_starts():
     for i in (0, 7):
         alone = start(init, LJ, keys[i])
         np.testing.assert_allclose(alone.positions, found.positions[i], atol=1e-9)
-        assert int(alone.evaluations) == int(found.evaluations[i])
-        assert int(alone.probes) == int(found.probes[i])
+        assert int(alone.spent.evaluations) == int(found.spent.evaluations[i])
+        assert int(alone.spent.probes) == int(found.spent.probes[i])
 
 
 def test_what_cannot_be_grown_is_refused():

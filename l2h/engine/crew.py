@@ -1,0 +1,164 @@
+"""What makes attempts: the pure parts, in batches of fixed shape, on one device or more."""
+
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
+
+from ..domains import Domain
+from ..inits import Grown, Spent
+from ..potentials import AbstractPotential, Callback
+from .abandonment import Abandonment
+from .arms import Arm
+from .attempt import Begun, finish, polish, probation, start
+from .room import Room
+
+# Attempts of one program, and of one group that is finished together. They decide what an
+# attempt knows of others, hence results; the number of devices does not.
+LANES, GROUP = 16, 4
+SINGLE = jnp.float32
+
+
+class Relaxed(NamedTuple):
+    """A structure relaxed in double precision, and the evaluations that this took."""
+
+    energy: float
+    positions: np.ndarray
+    evaluations: int
+
+
+class End(NamedTuple):
+    """How an attempt ended that was finished."""
+
+    energy: float
+    positions: np.ndarray
+    finished: bool
+    """Whether its quench came to its end."""
+    spent: Spent
+    """Since its probation."""
+    repairs: int
+    """Exchanges with vacancies that lowered the energy."""
+
+
+@jax.jit
+def _keys(root: PRNGKeyArray, numbers: Int[Array, " b"]) -> Key[Array, " b"]:
+    return jax.vmap(partial(jax.random.fold_in, root))(numbers)
+
+
+class Crew:
+    """Begins, finishes and polishes attempts on one potential.
+
+    Batches that are not full are filled up with copies, whose evaluations nobody needs; a
+    calculator outside of JAX gets batches of one, so that every call of it counts.
+    """
+
+    def __init__(
+        self,
+        potential: AbstractPotential,
+        n: int,
+        rule: Abandonment,
+        seed: int,
+        devices: list[Any],
+    ) -> None:
+        self.plain, self.n, self.rule, self.devices = potential, n, rule, devices
+        self.room = Room.of(potential, n)
+        self.root = Domain.SEARCH.key(seed)
+        outside = _holds_callback(potential)
+        self.lanes, self.group = (1, 1) if outside else (LANES, GROUP)
+
+    def begin(
+        self,
+        arm: Arm,
+        numbers: Int[np.ndarray, " b"],
+        known: Float[np.ndarray, "b n d"] | None = None,
+    ) -> Begun:
+        """Make the first part of attempts, up to the end of their probation.
+
+        Arguments:
+            arm: how they start and move.
+            numbers: of the attempts, on which all randomness depends.
+            known: where they start if the arm has no distribution of its own.
+        """
+        chunks = []
+        for k, first in enumerate(range(0, len(numbers), self.lanes)):
+            part = numbers[first : first + self.lanes]
+            # All are under way before the first is waited for.
+            with jax.default_device(self.devices[k % len(self.devices)]):
+                some = None if known is None else known[first : first + self.lanes]
+                chunks.append(self._begin(arm, part, some))
+        whole = jax.tree.map(lambda *parts: np.concatenate(parts), *chunks)
+        return jax.tree.map(lambda leaf: leaf[: len(numbers)], whole)
+
+    def _begin(
+        self, arm: Arm, numbers: np.ndarray, known: Float[np.ndarray, "b n d"] | None
+    ) -> Begun:
+        index = _full(np.arange(len(numbers)), self.lanes)
+        keys = _keys(self.root, jnp.asarray(numbers[index], jnp.int32))
+        walk = None if arm.walk is None else (arm.walk, arm.steps)
+        # Other starts, and walks, know nothing of atoms that are absent.
+        potential, n = self.plain, self.n
+        if isinstance(arm.init, Grown) and walk is None:
+            potential, n = self.room.potential, self.room.rows
+        low = None if known is None else jnp.asarray(known[index], SINGLE)
+        rows = self.room.rows
+        starts = start(arm.init, walk, potential, n, SINGLE, keys, low, rows)
+        return probation(self.rule, self.room.potential, starts)
+
+    def finish(self, begun: Begun, which: list[int], best: float) -> dict[int, End]:
+        """Quench and repair a group of attempts; return how each of them ended."""
+        full = _full(np.array(which), self.group)
+        some = jax.tree.map(lambda leaf: jnp.asarray(leaf[full]), begun)
+        bar = jnp.asarray(best, SINGLE)
+        ended = jax.device_get(finish(self.rule, self.room.potential, some, bar))
+        ends = {}
+        for k, number in enumerate(which):
+            energy, spent = float(ended.energy[k]), ended.spent
+            ends[number] = End(
+                energy,
+                ended.positions[k, : self.n].astype(np.float64),
+                bool(ended.finished[k]) and math.isfinite(energy),
+                Spent(int(spent.evaluations[k]), int(spent.probes[k])),
+                int(ended.repairs[k]),
+            )
+        return ends
+
+    def polish(
+        self, structures: list[Float[np.ndarray, "n d"]], tolerance: float
+    ) -> list[Relaxed]:
+        """Relax structures in double precision."""
+        results = []
+        for first in range(0, len(structures), self.group):
+            part = np.stack(structures[first : first + self.group])
+            full = self.room.filled(part[_full(np.arange(len(part)), self.group)])
+            relaxed = jax.device_get(
+                polish(
+                    self.room.potential,
+                    jnp.asarray(full, jnp.float64),
+                    jnp.asarray(tolerance, jnp.float64),
+                )
+            )
+            results += [
+                Relaxed(
+                    float(relaxed.energy[k]),
+                    relaxed.positions[k, : self.n],
+                    int(relaxed.evaluations[k]),
+                )
+                for k in range(len(part))
+            ]
+        return results
+
+
+def _full(index: Int[np.ndarray, " k"], count: int) -> Int[np.ndarray, " c"]:
+    """Return the index, filled up with copies of its first entry."""
+    return np.concatenate([index, np.full(count - len(index), index[0])])
+
+
+def _holds_callback(potential: AbstractPotential) -> bool:
+    def is_callback(node: Any) -> bool:
+        return isinstance(node, Callback)
+
+    return any(map(is_callback, jax.tree.leaves(potential, is_leaf=is_callback)))

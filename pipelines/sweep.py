@@ -1,0 +1,135 @@
+"""Search clusters of many sizes from several seeds, and keep one row for each search.
+
+python -m pipelines.sweep lj5..lj150 --arms grown,grown-quiet --output sweep.csv
+python -m pipelines.sweep Au13,Au38 --evaluations 50000 --exhaust --output metals.csv
+
+A search ends at the lowest known energy, or when its evaluations are spent. The same
+command again goes on where it was interrupted: what has its row is not searched again.
+Sizes in one multiple of eight share their compiled programs.
+"""
+
+import csv
+import itertools
+import re
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import tyro
+
+from l2h.cli.launch import command
+
+COLUMNS = (
+    "task",
+    "seed",
+    "evaluations_to_lowest",
+    "evaluations",
+    "seconds",
+    "lowest",
+    "reference",
+    "hit",
+    "hits",
+    "point_group",
+)
+
+
+def listed(tasks: str) -> list[str]:
+    """Return names of tasks, where `lj5..lj150` stands for all sizes between.
+
+    Raises:
+        ValueError: for a range that is none.
+    """
+    names: list[str] = []
+    for part in tasks.split(","):
+        if ".." not in part:
+            names.append(part.strip())
+            continue
+        match = re.fullmatch(r"\s*([A-Za-z]+)(\d+)\.\.\1(\d+)\s*", part)
+        if match is None or int(match[2]) > int(match[3]):
+            raise ValueError(f"tasks: {part!r} is no range; write lj5..lj150.")
+        names += [f"{match[1]}{n}" for n in range(int(match[2]), int(match[3]) + 1)]
+    return names
+
+
+def searched(
+    name: str, seed: int, budget: int, exhaust: bool, arms: list[str] | None
+) -> dict[str, Any]:
+    """Search a task from a seed; return its row.
+
+    Arguments:
+        name: of the task.
+        seed: of the search.
+        budget: evaluations of one search.
+        exhaust: whether to go on where the lowest known energy was found.
+        arms: what is tried; what suits the task by default.
+    """
+    import l2h
+    from l2h import tasks
+    from l2h.symmetry import point_group
+
+    task = tasks.get(name)
+    until = "reference" if task.reference is not None and not exhaust else None
+    begun = time.perf_counter()
+    found = l2h.search(
+        task, evaluations=budget, until=until, seed=seed, arms=arms, devices=1
+    )
+    seconds = time.perf_counter() - begun
+    species = getattr(task.potential, "species", None)
+    return {
+        "task": name,
+        "seed": seed,
+        "evaluations_to_lowest": int(found.first_evaluation[0]),
+        "evaluations": found.evaluations,
+        "seconds": round(seconds, 2),
+        "lowest": f"{found.lowest:.6f}",
+        "reference": "" if task.reference is None else f"{task.reference:.6f}",
+        "hit": "" if found.hit is None else int(found.hit),
+        "hits": int(found.hits[0]),
+        "point_group": point_group(found.positions[0], species=species),
+    }
+
+
+def main(
+    tasks: Annotated[str, tyro.conf.Positional],
+    /,
+    *,
+    output: Path,
+    seeds: int = 5,
+    evaluations: int = 1_000_000,
+    exhaust: bool = False,
+    arms: str = "",
+) -> None:
+    """Search many tasks from several seeds.
+
+    Args:
+        tasks: Names joined by commas; lj5..lj150 stands for all sizes between.
+        output: A CSV file, to which rows are added.
+        seeds: How many searches for each task.
+        evaluations: Most evaluations of one search.
+        exhaust: Whether a search goes on after it has found the lowest known energy.
+        arms: Ways to search, joined by commas; what suits the task by default.
+    """
+    jax.config.update("jax_enable_x64", True)
+    names = listed(tasks)
+    done: set[tuple[str, int]] = set()
+    if output.exists():
+        with output.open(newline="") as file:
+            done = {(row["task"], int(row["seed"])) for row in csv.DictReader(file)}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("a", newline="") as file:
+        rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if not done:
+            rows.writeheader()
+        chosen = arms.split(",") if arms else None
+        for seed, name in itertools.product(range(seeds), names):
+            if (name, seed) in done:
+                continue
+            row = searched(name, seed, evaluations, exhaust, chosen)
+            rows.writerow(row)
+            file.flush()
+            print(*row.values(), flush=True)
+
+
+if __name__ == "__main__":
+    command(main)
