@@ -49,28 +49,36 @@ def search(session: nox.Session) -> None:
 def train(session: nox.Session) -> None:
     """Train a learned optimizer: `nox -s train -- lj13 --seed 0`."""
     session.install("-e", ".[run]")
-    session.run("python", "-m", "pipelines.train", *session.posargs)
+    session.run("l2h", "train", *session.posargs)
 
 
 @nox.session
 def evaluate(session: nox.Session) -> None:
     """Compare optimizers: `-- lj13 --optimizers adam,bh-plain,lj13@50 --budget 1000`."""
     session.install("-e", ".[run]")
-    session.run("python", "-m", "pipelines.evaluate", *session.posargs)
+    session.run("l2h", "evaluate", *session.posargs)
 
 
 @nox.session
 def tune(session: nox.Session) -> None:
     """Tune baselines, by a grid and by learning: `-- lj13 --optimizers adam,fire`."""
     session.install("-e", ".[run]")
-    session.run("python", "-m", "pipelines.tune", *session.posargs)
+    session.run("l2h", "tune", *session.posargs)
 
 
 @nox.session
 def strategies(session: nox.Session) -> None:
     """Compare meta-training strategies: `-- --quick` for a first look."""
     session.install("-e", ".[run]")
-    session.run("python", "-m", "pipelines.strategies", *session.posargs)
+    session.run("l2h", "strategies", *session.posargs)
+
+
+@nox.session
+def paper(session: nox.Session) -> None:
+    """Repeat a part of the paper's appendix: transfer, sizes, bimetallic or hopping."""
+    name, *rest = session.posargs or ["transfer", "--quick"]
+    session.install("-e", ".[run]")
+    session.run("python", "-m", f"pipelines.{name}", *rest)
 
 
 @nox.session

@@ -1,1 +1,1 @@
-"""Runnable compositions of l2h, each short enough to read in one screen."""
+"""Compositions of the pieces of l2h, one screen each: to read, to run, to copy."""

@@ -1,16 +1,10 @@
-"""Compare optimizers on the same starts, every evaluation counted.
+"""Compare methods on the same starts, every evaluation counted: pieces composed by hand.
 
-nox -s evaluate -- lj13 --optimizers adam,lbfgs,lj13@50 --budget 1000
-nox -s evaluate -- lj38 --optimizers bh-strong,lj38@250 --budget 20000 --stop-at-hit
-nox -s evaluate -- Au38 --optimizers bh-plain,runs/au38/best.l2h --starts 50 --budget 50000
+python -m pipelines.evaluate lj13 --budget 2000
 
-The same command again goes on where it was interrupted, or shows the results once more.
+`l2h evaluate` is the same for optimizers by name, in a folder from which it goes on.
 """
 
-import os
-import shlex
-import sys
-from pathlib import Path
 from typing import Annotated
 
 import jax
@@ -20,70 +14,41 @@ from l2h.cli.launch import command
 
 
 def main(
-    tasks: Annotated[str, tyro.conf.Positional],
+    name: Annotated[str, tyro.conf.Positional] = "lj13",
     /,
     *,
-    optimizers: str = "adam,fire,lbfgs,bh-plain",
-    starts: int = 150,
-    budget: int = 1000,
+    budget: int = 2000,
+    starts: int = 50,
     seed: int = 0,
-    stop_at_hit: bool = False,
-    folder: Path | None = None,
-    devices: int = os.cpu_count() or 1,
-    x64: bool = False,
 ) -> None:
-    """Compare optimizers on the same held-out starts.
+    """Compare a descent, basin hopping and a learned optimizer on one task.
 
     Args:
-        tasks: Names of tasks, or a family, joined by commas.
-        optimizers: Names joined by commas; NAME:RATE sets a rate, NAME@STEPS makes
-            attempts of so many steps from fresh starts.
-        starts: Number of starts for each task.
-        budget: Energy-and-gradient evaluations granted to each start.
-        seed: Determines the starts.
-        stop_at_hit: End early where all starts have hit.
-        folder: Where to write; the default is the same for the same settings.
-        devices: Devices that share the work; processor cores, if there is no accelerator.
-        x64: Search in double precision.
+        name: Of a task.
+        budget: Evaluations granted to each start.
+        starts: Held-out starts.
+        seed: Determines starts and noise.
     """
-    # Before anything else touches JAX: quenches are in double precision, and each core
-    # of a processor counts as a device of its own.
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", max(devices, 1))
-    from l2h import methods, tasks as problems
-    from l2h.competition import Competition, check_devices, compete, occupy
-    from l2h.report.competition import competition_table, write_competition
-    from l2h.report.meter import meter
+    from l2h import tasks, weights
+    from l2h.evaluation import Method, compared, evaluate
+    from l2h.optimizers import LBFGS, Adam, BasinHopping
+    from l2h.report.competition import competition_table
 
-    check_devices(devices)
-    names = problems.members(tasks)
-    problems.mixture(names)  # refuses what is named twice
-    competition = Competition(
-        tasks=tuple(problems.get(name) for name in names),
-        methods=tuple(methods.several(optimizers)),
-        starts=starts,
-        budget=budget,
-        seed=seed,
-        precision="float64" if x64 else "float32",
-        stop_at_hit=stop_at_hit,
-    )
-    folder = folder or competition.folder()
-    occupy(folder, competition)
-    print(f"folder: {folder}")
-    with meter(len(competition.units()), "evaluating") as note:
-        parts = compete(competition, folder, devices=devices, note=note)
-    results = competition.results(parts)
-    circumstances = {
-        "command": shlex.join(["python", "-m", "pipelines.evaluate", *sys.argv[1:]]),
-        "settings": competition.settings(),
-        "device": str(jax.devices()[0].device_kind),
-        "cores": os.cpu_count(),
-        "seconds": "wall-clock seconds of one device, without compilation",
-    }
-    paths = write_competition(folder, results, circumstances)
-    print(f"\n{competition_table(results)}\n")
-    print("\n".join(str(path) for path in paths))
+    task = tasks.get(name)
+    methods = [
+        Method("Adam, once", Adam(0.01)),
+        Method("L-BFGS, from start to start", LBFGS(), steps=0),
+        Method("basin hopping", BasinHopping.plain()),
+        Method("learned, 50 steps", weights.load("lj13"), steps=50),
+    ]
+    trials = [
+        evaluate(method, task, range(starts), budget=budget, seed=seed)
+        for method in methods
+    ]
+    # One reference for all: the task's own, or the lowest energy that any has found.
+    print(competition_table([compared(trials)]))
 
 
 if __name__ == "__main__":
-    command(main)
+    command(main, kept="nothing is kept; l2h evaluate keeps what it has")

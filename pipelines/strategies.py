@@ -1,149 +1,62 @@
-"""Compare meta-strategies: the same task, budget and seeds for each (appendix B).
+"""Train with several meta-strategies, same budget and seed: pieces composed by hand.
 
-nox -s strategies
-nox -s strategies -- --quick
-nox -s strategies -- --strategies esmc,ga --seeds 2 --folder runs/mine
+python -m pipelines.strategies lj13 --updates 100
 
-A run that was interrupted goes on when the same command is given again.
+`l2h strategies` is the comparison of the paper's appendix, with seeds and pictures.
 """
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import tyro
 
 from l2h.cli.launch import command
 
-# About 80 rollouts per update, as in the appendix, and the same for all strategies.
-SHARED: dict[str, Any] = {
-    "pairs": 20,
-    "starts_per_task": 2,
-    # As in the paper: it is exploded rollouts that tell the strategies apart.
-    "bounded": False,
-    "validate_every": 30,
-    "checkpoint_every": 20,
-}
-# What suits each, found on seeds 100 and 101, which are not among those reported. The best
-# of a genetic population is best by luck as well, hence the average over updates.
-OWN: dict[str, dict[str, Any]] = {
-    "es": {"sigma": 0.1},
-    "esmc": {"sigma": 0.1},
-    "ga": {
-        "sigma": 0.05,
-        "final_sigma": 0.005,
-        "parents": 8,
-        "elites": 2,
-        "average": 0.98,
-    },
-    "normalized-es": {"sigma": 0.1},
-}
-UPDATES, HORIZON, SEEDS, STARTS = 900, 100, 5, 150
-QUICK = {"updates": 10, "seeds": 1, "starts": 25}
-
 
 def main(
-    task: Annotated[str, tyro.conf.Positional] = "lj13",
+    name: Annotated[str, tyro.conf.Positional] = "lj13",
     /,
     *,
-    strategies: str = ",".join(OWN),
-    updates: int | None = None,
-    horizon: int = HORIZON,
-    seeds: int | None = None,
-    starts: int | None = None,
-    folder: Path | None = None,
-    devices: int = 1,
-    quick: bool = False,
+    updates: int = 100,
+    pairs: int = 20,
+    horizon: int = 100,
+    starts: int = 150,
+    seed: int = 0,
 ) -> None:
-    """Train one optimizer per strategy and seed, and show who learns steadily.
+    """Train one optimizer with each strategy on one task.
 
     Args:
-        task: Name of a task.
-        strategies: Names joined by commas.
-        updates: Meta-updates of every run; 900 unless told otherwise.
-        horizon: Steps of every rollout, in training and in the examination.
-        seeds: How many, counted from 0; 5 unless told otherwise.
-        starts: Held-out starts of the examination; 150 unless told otherwise.
-        folder: Where to write, and to go on from; runs/strategies-TASK by default.
-        devices: Devices that share the work; does not change results.
-        quick: A short form to try things out: few updates, one seed, 25 starts.
+        name: Of a task.
+        updates: Meta-updates.
+        pairs: Antithetic pairs; the genetic population is as large.
+        horizon: Steps of a rollout.
+        starts: Held-out starts.
+        seed: Determines everything random.
     """
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", max(devices, 1))
-    from l2h.io import write_atomically
-    from l2h.report import Progress, write_figure
-    from l2h.report.strategies import (
-        strategies_csv,
-        strategies_figure,
-        strategies_table,
-    )
-    from l2h.tasks import get
-    from l2h.training import TrainingConfig, check
-    from l2h.training.comparison import strategy_run
+    from l2h import tasks
+    from l2h.evaluation import Method, evaluate
+    from l2h.meta import ES, ESMC, GA, NormalizedES, Objective, Trainer
+    from l2h.optimizers import Learned
 
-    preset = QUICK if quick else {"updates": UPDATES, "seeds": SEEDS, "starts": STARTS}
-    asked = {"updates": updates, "seeds": seeds, "starts": starts}
-    chosen = {k: preset[k] if value is None else value for k, value in asked.items()}
-    for name, value in chosen.items():
-        if value < 1:
-            raise ValueError(f"{name}: {value} given; it must be at least 1.")
-    names = list(dict.fromkeys(strategies.split(",")))
-    if unknown := sorted(set(names) - set(OWN)):
-        raise ValueError(
-            f"strategies: {', '.join(unknown)} unknown; choose from {', '.join(OWN)}."
-        )
-    settings = {
-        **SHARED,
-        "updates": chosen["updates"],
-        "shortest": horizon,
-        "longest": horizon,
+    task, objective = tasks.get(name), Objective(shortest=horizon, longest=horizon)
+    strategies = {
+        "es": ES(pairs=pairs),
+        "esmc": ESMC(pairs=pairs),
+        "ga": GA(members=2 * pairs, parents=pairs, elites=1, sigma=0.05),
+        "normalized-es": NormalizedES(pairs=pairs),
     }
-    configs = {
-        name: [
-            TrainingConfig.for_tasks(
-                (task,), strategy=name, seed=seed, **settings, **OWN[name]
-            )
-            for seed in range(chosen["seeds"])
-        ]
-        for name in names
-    }
-    for group in configs.values():
-        check(group[0], None, devices)  # before anything is written
-    where = folder or Path("runs") / f"strategies-{task}{'-quick' if quick else ''}"
-    print(f"folder: {where}")
-
-    runs, total = {}, len(names) * chosen["seeds"]
-    for name, group in configs.items():
-        runs[name] = []
-        for config in group:
-            number = names.index(name) * len(group) + config.seed + 1
-            label = f"{name}, seed {config.seed} ({number} of {total})"
-            runs[name].append(
-                strategy_run(
-                    config,
-                    where / f"{name}-seed{config.seed}",
-                    chosen["starts"],
-                    devices=devices,
-                    follow=lambda rows, done, config=config, label=label: Progress(
-                        config.updates, done, label
-                    ).follow(rows),
-                )
-            )
-        # After every strategy: an unfinished comparison can be looked at.
-        problem = get(task)
-        figure = strategies_figure(
-            runs,
-            title=f"{task}: {chosen['updates']} meta-updates, {horizon} steps, "
-            f"{chosen['starts']} held-out starts",
-            reference=None
-            if problem.reference is None
-            else problem.reference / problem.unit,
-        )
-        write_figure(where / "strategies.png", figure)
-        write_atomically(where / "strategies.csv", strategies_csv(runs))
-    print(f"\n{strategies_table(runs)}\n")
-    print(f"{where / 'strategies.png'}\n{where / 'strategies.csv'}")
+    for word, strategy in strategies.items():
+        trainer = Trainer(strategy, objective, [task], updates=updates)
+        state = strategy.init(Learned.create(jax.random.key(seed)), seed)
+        loss = float("nan")
+        for _ in range(updates):
+            state, info = trainer(state)
+            loss = float(info["loss"])
+        method = Method(word, state.optimizer, horizon)
+        trials = evaluate(method, task, range(starts), budget=horizon + 1, seed=seed)
+        print(f"{word:14} last mean loss {loss:8.3f}, success {trials.success:.1%}")
 
 
 if __name__ == "__main__":
-    command(main)
+    command(main, kept="nothing is kept; l2h strategies keeps what it has")

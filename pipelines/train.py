@@ -1,161 +1,67 @@
-"""Train an optimizer, examine it on held-out starts, and show what it does.
+"""Train a learned optimizer, examine it, and let it search: pieces composed by hand.
 
-nox -s train -- lj13
-nox -s train -- lj38 --minutes 20
-nox -s train -- lj13,lj19,lj38 --updates 400 --seed 1
-nox -s train -- lj-family --warm-start lj38
-nox -s train -- lj13 --optimizer adam
-nox -s train -- --config my.toml --learning-rate 0.01
-nox -s train -- --load my_potential.py morse13
-nox -s train -- --resume runs/lj13-seed0
+python -m pipelines.train lj13 --updates 250
+
+Exchange any piece for one of your own (docs/extending.md). `l2h train` is the same with
+every setting a flag, with validation, pictures, and a folder from which it goes on.
 """
 
-import sys
-import time
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import tyro
 
-from l2h.cli import launch
-from l2h.cli.settings import flags
-from l2h.training import TrainingConfig
-
-Settings = flags(TrainingConfig, without=("tasks",))
+from l2h.cli.launch import command
 
 
 def main(
-    tasks: Annotated[str | None, tyro.conf.Positional] = None,
+    name: Annotated[str, tyro.conf.Positional] = "lj13",
     /,
     *,
-    settings: Annotated[Settings, tyro.conf.OmitArgPrefixes],
-    config: Path | None = None,
-    minutes: float | None = None,
-    resume: Path | None = None,
-    folder: Path | None = None,
-    memory: float | None = None,
-    devices: int | None = None,
-    coordinator: str | None = None,
-    process: int | None = None,
-    processes: int | None = None,
-    examine: bool = True,
+    updates: int = 250,
+    pairs: int = 32,
+    horizon: int = 250,
+    starts: int = 150,
+    seed: int = 0,
 ) -> None:
-    """Train an optimizer and examine it against Adam on 150 held-out starts.
+    """Train a learned optimizer on one task, and search with it.
 
     Args:
-        tasks: A family or names of tasks, joined by commas; lj13 if nothing else is said.
-        settings: Settings of the run, which its config.toml keeps. Larger clusters and
-            test functions have other defaults.
-        config: A TOML file of settings, such as a run's config.toml.
-        minutes: End after this time, examination included; go on later with --resume.
-        resume: Folder of a run to go on with; its settings are kept.
-        folder: Where to write; a new folder under runs/ by default.
-        memory: MiB that a device may use for a part of the population.
-        devices: Devices that share the work, all by default; processor cores, if there is
-            no accelerator.
-        coordinator: ADDRESS:PORT of the first of several processes.
-        process: Number of this process, from 0.
-        processes: How many there are. Under SLURM, all three are found by themselves.
-        examine: Whether to examine the result on held-out starts.
+        name: Of a task.
+        updates: Meta-updates.
+        pairs: Antithetic pairs of an update.
+        horizon: Steps of a rollout, the longest.
+        starts: Held-out starts of the examination.
+        seed: Determines everything random.
     """
-    # Before anything else touches JAX: polished energies are in double precision, and
-    # each core of a processor counts as a device of its own.
-    deadline = None if minutes is None else time.monotonic() + 60 * minutes
     jax.config.update("jax_enable_x64", True)
-    launch.devices(devices)
-    from l2h import weights
-    from l2h.meta import count, processes as together
-    from l2h.report import announcement
-    from l2h.training import RunFolder, check
+    from l2h import search, tasks
+    from l2h.engine import Arm
+    from l2h.evaluation import Method, evaluate
+    from l2h.meta import NormalizedES, Objective, Trainer, cosine
+    from l2h.optimizers import Learned
 
-    if launch.several(sys.argv[1:]):
-        together.start(coordinator, process, processes)
-    shared = launch.present(devices)
-    if resume is not None:
-        if tasks or config or folder or settings or memory:
-            raise ValueError(
-                f"resume: {resume} keeps the settings it was started with; give --minutes "
-                "and where to run only, or start another run."
-            )
-        run, chosen = RunFolder.open(resume)
-        trainer = check(chosen, minutes, shared)
-    else:
-        chosen = TrainingConfig.choose(tasks, config, dict(settings))
-        chosen = chosen if memory is None else chosen.within(memory)
-        begin = weights.load(chosen.warm_start) if chosen.warm_start else None
-        chosen = chosen if begin is None else chosen.starting_from(begin)
-        trainer = check(chosen, minutes, shared)  # before anything is written
-        run = RunFolder(folder or RunFolder.fresh(chosen))
-        if together.index() == 0:
-            run = RunFolder.create(run.path, chosen)
-            if begin is not None:
-                spent = weights.training_evaluations(str(chosen.warm_start))
-                run.save_start(chosen.prepared(begin), spent)
-    if together.index() == 0:
-        needed = trainer.memory(count(chosen.shapes())) / 2**20
-        print(f"{announcement(chosen)}\nrun folder: {run.path}")
-        print(
-            f"processes: {together.count()}, devices of each: {shared}; chunks: "
-            f"{trainer.chunks} of {trainer.width} members, about "
-            f"{needed:,.1f} MiB on a device"
-        )
-
-    try:
-        _train(chosen, run, deadline=deadline, devices=shared, examine=examine)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"go on with --resume {run.path}") from None
-
-
-def _train(
-    config: Any, run: Any, *, deadline: float | None, devices: int, examine: bool
-) -> None:
-    """Train to the end of the schedule or of the time, and examine what was found."""
-    from l2h.meta import processes as together
-    from l2h.report import Progress, table, verdict, write_results
-    from l2h.report.meter import meter
-    from l2h.training import assess, train
-
-    progress = Progress(config.updates, 0 if together.index() else len(run.rows()))
-    rows = train(
-        config,
-        run,
-        deadline=deadline,
-        examined=examine,
-        devices=devices,
-        note=lambda text: progress.note(text),
+    task = tasks.get(name)
+    trainer = Trainer(
+        strategy=NormalizedES(pairs=pairs, learning_rate=cosine(0.02, 0.006, updates)),
+        objective=Objective(shortest=max(1, horizon // 5), longest=horizon),
+        tasks=[task],
+        updates=updates,
     )
-    first = together.index() == 0
-    for _ in progress.follow(rows) if first else rows:
-        pass
-    together.finish()
-    if not first:
-        return
-    done = run.rows()
-    if done[-1]["update"] < config.updates:
-        print(
-            f"stopped after {done[-1]['update']} of {config.updates} updates; go on with "
-            f"--resume {run.path}"
-        )
-    # A run stopped before its first validation has weights in its checkpoint only.
-    best = run.best if run.best.exists() else run.checkpoint
-    if not examine:
-        print(best)
-        return
-    optimizer = run.best_optimizer(config)
-    with meter(1.0, "examining") as note:
-        spent = done[-1]["evaluations"]
-        assessments = assess(config, optimizer, spent, deadline=deadline, note=note)
-    # What an earlier examination has written stays, if there was no time for any task.
-    paths = write_results(run.path, assessments, done) if assessments else []
-    print(f"\n{table(assessments)}\n" if assessments else "")
-    print("\n".join(str(path) for path in [best, *paths]))
-    print(f"\n{verdict(config, assessments)}")
+    state = trainer.strategy.init(Learned.create(jax.random.key(seed)), seed)
+    for update in range(updates):
+        state, info = trainer(state)
+        print(f"update {update + 1} of {updates}: mean loss {info['loss']:.3f}", flush=True)
+
+    trained = Method("trained", state.optimizer, horizon)
+    trials = evaluate(trained, task, range(starts), budget=horizon + 1, seed=seed)
+    print(
+        f"{trials.success:.1%} of {starts} held-out starts end in the lowest known minimum"
+    )
+    arm = Arm("trained", task.init, state.optimizer, horizon)
+    found = search(task, arms=[arm], evaluations=20 * horizon, seed=seed)
+    print(f"a search with it: {found.lowest:.6f}; {found.verdict}")
 
 
 if __name__ == "__main__":
-    if launch.several(sys.argv[1:]):
-        launch.outlive(partial(launch.command, main))
-    else:
-        launch.command(main)
+    command(main, kept="nothing is kept; l2h train keeps what it has")

@@ -1,103 +1,64 @@
-"""Tune the baselines, and hold them against the paper's.
+"""Find the best rate of Adam by a grid and by learning: pieces composed by hand.
 
-nox -s tune -- lj13 --optimizers adam,fire
-nox -s tune -- lj13,lj75,si64-paper --optimizers adam,fire --folder runs/baselines
-nox -s tune -- lj38 --optimizers bh-plain --steps 5000
+python -m pipelines.tune lj13 --steps 500
 
-The same command again goes on where it was interrupted.
+`l2h tune` is the same for all baselines, in a folder from which it goes on.
 """
 
-import itertools
-import json
-import shlex
-import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
+import numpy as np
 import tyro
 
 from l2h.cli.launch import command
 
 
 def main(
-    tasks: Annotated[str, tyro.conf.Positional],
+    name: Annotated[str, tyro.conf.Positional] = "lj13",
     /,
     *,
-    optimizers: str = "adam,fire",
-    steps: int = 2000,
-    starts: int = 150,
-    updates: int = 100,
+    steps: int = 500,
+    starts: int = 50,
+    updates: int = 50,
     seed: int = 0,
-    folder: Path | None = None,
 ) -> None:
-    """Try a grid of hyper-parameters and learned ones, and report the best on held-out
-    starts.
+    """Tune Adam on one task.
 
     Args:
-        tasks: Names of tasks, or a family, joined by commas.
-        optimizers: Kinds, joined by commas: adam, fire, fire-ase, bh-paper, bh-plain.
-        steps: Granted to each run.
+        name: Of a task.
+        steps: Of a run.
         starts: Validation starts, and as many held-out ones.
-        updates: Outer steps of learning from each value of the grid; 0 for none.
-        seed: Determines noise and starts.
-        folder: Where to write; runs/tune by default.
+        updates: Of learning, from the best of the grid.
+        seed: Determines starts and noise.
     """
     jax.config.update("jax_enable_x64", True)
-    from l2h.evaluation import tuning
-    from l2h.io import write_atomically
-    from l2h.report.meter import meter
-    from l2h.report.tuning import tuning_table
-    from l2h.tasks import get, members
+    from l2h import tasks
+    from l2h.domains import Domain
+    from l2h.evaluation import Method, evaluate
+    from l2h.meta import NormalizedES, Objective, Trainer
+    from l2h.optimizers import Adam
 
-    kinds, problems = optimizers.split(","), [get(name) for name in members(tasks)]
-    known = tuning.grids()
-    if unknown := [kind for kind in kinds if kind not in known]:
-        raise ValueError(
-            f"optimizers: {', '.join(unknown)} unknown; choose from {', '.join(known)}."
-        )
-    limits = {"steps": (steps, 1), "starts": (starts, 2), "updates": (updates, 0)}
-    for name, (value, least) in limits.items():
-        if value < least:
-            raise ValueError(f"{name}: {value} given; it must be at least {least}.")
+    task = tasks.get(name)
 
-    settings = {"steps": steps, "starts": starts, "updates": updates, "seed": seed}
-    path = (folder or Path("runs") / "tune") / "baselines.json"
-    results: dict[str, Any] = {"tuned": {}}
-    if path.exists():
-        results = json.loads(path.read_text())
-    command = shlex.join(["python", "-m", "pipelines.tune", *sys.argv[1:]])
-    done = {
-        (task.name, kind): results["tuned"].get(task.name, {}).get(kind)
-        for task in problems
-        for kind in kinds
-    }
-    for (name, kind), entry in done.items():  # before anything is computed
-        if entry is not None and entry["settings"] != settings:
-            raise ValueError(
-                f"folder: {path} has {kind} on {name} with {entry['settings']}, not "
-                f"{settings}; choose another."
-            )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for task in problems:
-        for kind in kinds:
-            entry = done[task.name, kind]
-            if entry is None:
-                grid, tries = known[kind], itertools.count()
-                total = tuning.parts(len(grid), updates)
-                with meter(total, f"{task.name}, {kind}") as show:
-                    found = tuning.tuning_entry(
-                        grid,
-                        task,
-                        note=lambda text, show=show, tries=tries: show(next(tries), text),
-                        **settings,
-                    )
-                entry = {"command": command, "settings": settings, **found}
-                results["tuned"].setdefault(task.name, {})[kind] = entry
-                write_atomically(path, json.dumps(results, indent=1) + "\n")
-            print(f"\n{tuning_table(task.name, kind, entry)}\n")
-    print(path)
+    def mean(optimizer: Adam, domain: Domain) -> float:
+        method = Method("adam", optimizer, steps)
+        indices, budget = range(starts), steps + 1
+        found = evaluate(method, task, indices, budget=budget, seed=seed, domain=domain)
+        return float(np.mean(found.energies))
+
+    grid = [Adam(rate) for rate in np.geomspace(1e-3, 0.3, 6)]
+    best = min(grid, key=lambda optimizer: mean(optimizer, Domain.VALIDATION))
+    # What a grid cannot: all hyper-parameters at once, trained like a network.
+    objective = Objective(shortest=steps, longest=steps)
+    trainer = Trainer(NormalizedES(pairs=8), objective, [task], updates=max(updates, 1))
+    state = trainer.strategy.init(best, seed)
+    for _ in range(updates):
+        state, _ = trainer(state)
+    for words, optimizer in (("grid", best), ("learned", state.optimizer)):
+        energy = mean(optimizer, Domain.TEST)
+        print(f"{words}: rate {float(optimizer.rate):.4g}, mean energy {energy:.4f}")
 
 
 if __name__ == "__main__":
-    command(main)
+    command(main, kept="nothing is kept; l2h tune keeps what it has")

@@ -3,9 +3,12 @@
 import importlib
 import importlib.util
 import sys
+from functools import partial
 from typing import NamedTuple
 
-from .launch import command
+from .._version import __version__
+from .cache import keep_compiled
+from .launch import command, outlive, several
 
 
 class Command(NamedTuple):
@@ -30,12 +33,12 @@ COMMANDS = {
         "relax a structure from a file: l2h relax start.xyz",
         "the file is unchanged",
     ),
-    "train": Command("pipelines.train", "train a learned optimizer: l2h train lj13"),
+    "train": Command("l2h.cli.train", "train a learned optimizer: l2h train lj13"),
     "evaluate": Command(
-        "pipelines.evaluate", "compare optimizers on the same starts: l2h evaluate lj13"
+        "l2h.cli.evaluate", "compare optimizers on the same starts: l2h evaluate lj13"
     ),
-    "tune": Command("pipelines.tune", "find the baselines' best settings: l2h tune lj13"),
-    "strategies": Command("pipelines.strategies", "compare ways to train: l2h strategies"),
+    "tune": Command("l2h.cli.tune", "find the baselines' best settings: l2h tune lj13"),
+    "strategies": Command("l2h.cli.strategies", "compare ways to train: l2h strategies"),
     "weights": Command(
         "l2h.cli.weights", "trained optimizers: l2h weights list|show|verify"
     ),
@@ -58,9 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(help_text())
         return
     if name == "--version":
-        from importlib.metadata import version
-
-        print(f"l2h {version('l2h')}")
+        print(f"l2h {__version__}")
         return
     if name not in COMMANDS:
         print(
@@ -75,10 +76,15 @@ def main(arguments: list[str] | None = None) -> None:
             file=sys.stderr,
         )
         sys.exit(2)
+    keep_compiled()
     chosen = COMMANDS[name]
     # What programs read, and what they print of themselves.
     sys.argv = [f"l2h {name}", *given[1:]]
-    command(importlib.import_module(chosen.module).main, chosen.kept)
+    program = importlib.import_module(chosen.module).main
+    if name == "train" and several(given[1:]):
+        outlive(partial(command, program, chosen.kept))
+    else:
+        command(program, chosen.kept)
 
 
 def help_text() -> str:

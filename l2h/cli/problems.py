@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..potentials import AbstractPotential
-from ..tasks import Task, get
-
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from ..tasks import Task
 
 POTENTIAL = (
     "emt (ASE's, for Al, Cu, Ag, Au, Ni, Pd, Pt), or MODULE:NAME, something callable "
@@ -18,7 +17,7 @@ POTENTIAL = (
 )
 
 
-def problem(what: str, potential: str | None = None) -> Task:
+def problem(what: str, potential: str | None = None) -> "Task":
     """Return the task that a user means.
 
     Arguments:
@@ -29,6 +28,8 @@ def problem(what: str, potential: str | None = None) -> Task:
     Raises:
         ValueError: if it is none of these, or no potential fits.
     """
+    from ..tasks import get
+
     if _is_file(what):
         return posed(structure(what), potential)
     atoms = formula(what)
@@ -47,7 +48,7 @@ def problem(what: str, potential: str | None = None) -> Task:
     return posed(atoms, potential)
 
 
-def posed(atoms: "Atoms", potential: str | None) -> Task:
+def posed(atoms: "Atoms", potential: str | None) -> "Task":
     """Return the task of these atoms; their positions do not matter.
 
     Arguments:
@@ -56,6 +57,7 @@ def posed(atoms: "Atoms", potential: str | None) -> Task:
     """
     from ..interop.ase import calculator_potential
     from ..io import from_atoms
+    from ..potentials import AbstractPotential
 
     if atoms.constraints:
         raise ValueError(
@@ -136,7 +138,7 @@ def factory(name: str) -> Callable[[], Any]:
     return made
 
 
-def remembered(task: Task, what: str, potential: str | None) -> dict[str, Any]:
+def remembered(task: "Task", what: str, potential: str | None) -> dict[str, Any]:
     """Return what brings the task back, as plain Python.
 
     Arguments:
@@ -153,7 +155,7 @@ def remembered(task: Task, what: str, potential: str | None) -> dict[str, Any]:
     }
 
 
-def recalled(content: dict[str, Any]) -> Task:
+def recalled(content: dict[str, Any]) -> "Task":
     """Return the task of a search from its file's content.
 
     Arguments:

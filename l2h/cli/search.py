@@ -52,7 +52,8 @@ def main(
         potential: Other than that of the elements: emt (of ASE), or MODULE:NAME, something
             callable that returns a calculator of ASE or a potential.
         evaluations: Stop after so many evaluations of energy and gradient.
-        minutes: Stop after this time.
+        minutes: Stop after this time, counted from the end of the first attempts, so that
+            compilation before it takes nothing away.
         until: Stop once this energy is found; "reference" is the lowest known one. Without
             any limit: the lowest known one, but two minutes at the most.
         seed: Determines everything random.
@@ -77,8 +78,9 @@ def main(
         sought = task.reference if target == "reference" else target
         limits.append(f"until {sought:.6f} is found")
     _say(f"{task.name}: {task.n} atoms; {', '.join(limits)}; folder {folder}")
+    _say("compiling; time is counted from the end of the first attempts")
 
-    from ..engine import search
+    from ..engine import retrace, search
     from ..report.search import table, write_search
 
     result = search(
@@ -94,7 +96,7 @@ def main(
     )
     settings = {**result.settings, "problem": remembered(task, what, potential)}
     settings["command"] = shlex.join(["l2h", "search", *sys.argv[1:]])
-    result = replace(result, settings=settings)
+    result = replace(result, settings=settings, trajectory=_retraced(retrace, result))
     folder.mkdir(parents=True, exist_ok=True)
     paths = write_search(folder, result, settings["command"])
     if json:
@@ -144,11 +146,19 @@ class Ticker:
         if self.evaluations is not None and rate > 0:
             left.append((self.evaluations - progress.evaluations) / rate)
         if self.minutes is not None:
-            left.append(60 * self.minutes - progress.seconds)
+            left.append(60 * self.minutes - progress.searching)
         if math.isfinite(min(left)):
             seconds = max(0, round(min(left)))
             text += f", {seconds // 60}:{seconds % 60:02d} left at most"
         return text
+
+
+def _retraced(retrace: Any, result: Any) -> Any:
+    """Return the way to the minimum; a second Ctrl-C goes without it."""
+    try:
+        return retrace(result)
+    except KeyboardInterrupt:
+        return None
 
 
 def _target(until: str | None, task: Any) -> Any:

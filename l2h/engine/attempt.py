@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import cast
+from .._rollout import advance, rollout
 from ..inits import AbstractInit, Spent, Start, begin_at
 from ..lattice import rearrange, suits
 from ..optimizers import LBFGS, AbstractOptimizer, Invariant, Quench, State, quench
 from ..optimizers.quench import gradient_rms
 from ..optimizers.seldom import seldom
 from ..potentials import AbstractPotential
-from ..rollout import advance, rollout
 from .abandonment import Abandonment
 
 # A structure counts as better if its energy is lower by this, in natural energies.
@@ -28,9 +28,20 @@ LIMIT = 400
 TOLERANCES = 0.1, 0.05
 
 
+class Walked(eqx.Module):
+    """A start, and where a walk has led from it."""
+
+    start: Float[Array, "n d"]
+    positions: Float[Array, "n d"]
+    """The lowest of the walk; the start without one."""
+    spent: Spent
+
+
 class Begun(eqx.Module):
     """An attempt at the end of its probation."""
 
+    start: Float[Array, "n d"]
+    """Where it began."""
     state: State
     """Of the quench."""
     expected: Float[Array, ""]
@@ -62,7 +73,7 @@ def start(
     keys: Key[Array, " b"],
     known: Float[Array, "b n d"] | None = None,
     rows: int | None = None,
-) -> Start:
+) -> Walked:
     """Make starts, and walk from them.
 
     Arguments:
@@ -74,7 +85,7 @@ def start(
         rows: length of the result, in which more atoms have room.
     """
 
-    def one(key: PRNGKeyArray, known: Float[Array, "n d"] | None) -> Start:
+    def one(key: PRNGKeyArray, known: Float[Array, "n d"] | None) -> Walked:
         for_start, for_walk = jax.random.split(key)
         if init is None:
             assert known is not None
@@ -90,14 +101,14 @@ def start(
             walked = rollout(optimizer, potential, positions, steps, key=for_walk)
             positions = walked.best_positions
             spent += Spent(walked.state.evaluations, jnp.asarray(0, jnp.int32))
-        absent = 0 if rows is None else rows - n
-        return Start(jnp.pad(positions, ((0, absent), (0, 0))), spent)
+        absent = ((0, 0 if rows is None else rows - n), (0, 0))
+        return Walked(jnp.pad(begun.positions, absent), jnp.pad(positions, absent), spent)
 
     return jax.vmap(one)(keys, known)
 
 
 @eqx.filter_jit
-def probation(rule: Abandonment, potential: AbstractPotential, starts: Start) -> Begun:
+def probation(rule: Abandonment, potential: AbstractPotential, starts: Walked) -> Begun:
     """Take the first steps of quenches, those before which nobody is judged.
 
     Arguments:
@@ -106,12 +117,12 @@ def probation(rule: Abandonment, potential: AbstractPotential, starts: Start) ->
         starts: one entry each.
     """
 
-    def one(start: Start) -> Begun:
+    def one(walked: Walked) -> Begun:
         optimizer, key = LBFGS.coarse(), jax.random.key(0)
-        state = optimizer.init(potential, start.positions, horizon=LIMIT, key=key)
+        state = optimizer.init(potential, walked.positions, horizon=LIMIT, key=key)
         state = advance(optimizer, potential, state, rule.after, key=key)
-        spent = start.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
-        return Begun(state, rule.expected(potential, state), spent)
+        spent = walked.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
+        return Begun(walked.start, state, rule.expected(potential, state), spent)
 
     return jax.vmap(one)(starts)
 

@@ -10,7 +10,7 @@ from ..evaluation.minima import fingerprint
 from .crew import Crew
 from .ledger import Ledger, Minimum
 from .problem import Problem
-from .result import SearchResult
+from .result import Origin, SearchResult
 
 # Root mean square gradient, in natural units, of what is reported.
 FINE = 1e-7
@@ -32,7 +32,7 @@ def conclude(
     task, books = problem.task, ledger.copy()
     minima, polishing = _polished(crew, books)
     best = minima[0].energy if minima else math.inf
-    made = books.spent.evaluations
+    made = books.evaluations
     progress = [*books.progress, (made, best)] if minima else []
     counts = {
         "evaluations": made + polishing,
@@ -54,12 +54,16 @@ def conclude(
         status=status,
         seed=problem.seed,
         settings=settings,
+        origins=[
+            Origin(problem.arms[m.arm].name, m.attempt) if m.attempt >= 0 else None
+            for m in minima
+        ],
     )
 
 
 def _polished(crew: Crew, books: Ledger) -> tuple[list[Minimum], int]:
     """Return polished minima, lowest first, and the evaluations that this took."""
-    allowance, spent = POLISHING * books.spent.evaluations, 0
+    allowance, spent = POLISHING * books.evaluations, 0
     rows = sorted([*books.minima, *books.spares], key=lambda row: row.energy)
     shown: list[Minimum] = []
     for number, row in enumerate(rows):
@@ -74,7 +78,8 @@ def _polished(crew: Crew, books: Ledger) -> tuple[list[Minimum], int]:
             shown += [row] if isinstance(row, Minimum) else []
             continue
         x, mark = found.positions, fingerprint(books.task, found.positions)
-        shown.append(Minimum(found.energy, x, row.hits, row.first_evaluation, mark))
+        who = (row.attempt, row.arm)
+        shown.append(Minimum(found.energy, x, row.hits, row.first_evaluation, mark, *who))
     merged = Ledger(books.task, [])
     for row in sorted(shown, key=lambda row: row.energy):
         merged.merge(row)

@@ -40,6 +40,8 @@ class End(NamedTuple):
     """Whether its quench came to its end."""
     spent: Spent
     """Since its probation."""
+    repairs: int
+    """Exchanges with vacancies that lowered the energy."""
 
 
 @jax.jit
@@ -120,6 +122,7 @@ class Crew:
                 ended.positions[k, : self.n].astype(np.float64),
                 bool(ended.finished[k]) and math.isfinite(energy),
                 Spent(int(spent.evaluations[k]), int(spent.probes[k])),
+                int(ended.repairs[k]),
             )
         return ends
 

@@ -31,6 +31,10 @@ class Minimum:
     first_evaluation: int
     mark: np.ndarray
     """Its fingerprint, by which it is known again."""
+    attempt: int = -1
+    """Number of the first attempt that found it from a start of its own; -1: none did."""
+    arm: int = -1
+    """Which arm made that attempt."""
 
 
 @dataclass
@@ -41,6 +45,8 @@ class Spare:
     positions: np.ndarray
     hits: int
     first_evaluation: int
+    attempt: int = -1
+    arm: int = -1
 
 
 @dataclass
@@ -84,6 +90,11 @@ class Ledger:
         tally.spent += spent
         self.spent += spent
 
+    @property
+    def evaluations(self) -> int:
+        """All that were made."""
+        return int(self.spent.evaluations)
+
     def fail(self, tally: Tally) -> None:
         """Enter an attempt that met an energy or a gradient that is not finite."""
         tally.failed += 1
@@ -96,6 +107,8 @@ class Ledger:
             if near and np.max(np.abs(known.mark - found.mark)) <= LENGTH_WINDOW:
                 known.hits += found.hits
                 known.first_evaluation = min(known.first_evaluation, found.first_evaluation)
+                if known.attempt < 0 or 0 <= found.attempt < known.attempt:
+                    known.attempt, known.arm = found.attempt, found.arm
                 return
         self.minima.append(found)
         self.minima.sort(key=lambda m: m.energy)
@@ -113,28 +126,37 @@ class Ledger:
         """
         tally.best = min(tally.best, energy)
         mark = fingerprint(self.task, positions)
-        self.merge(Minimum(energy, positions, 1, self.spent.evaluations, mark))
+        who = self._who(tally, independent)
+        first = self.evaluations
+        self.merge(Minimum(energy, positions, 1, first, mark, *who))
         gap = ENERGY_WINDOW * self.unit
         lower = energy < self._lowest() - gap
         if lower:
-            self.progress.append((self.spent.evaluations, energy))
+            self.progress.append((self.evaluations, energy))
             # Finds of what was the best until now say nothing any more.
             for other in self.tallies:
                 other.finds = 0
         if lower or (independent and abs(energy - self._lowest()) <= gap):
             tally.finds += 1
 
+    def _who(self, tally: Tally, independent: bool) -> tuple[int, int]:
+        """Return number and arm of the attempt that is being entered."""
+        return (self.attempts - 1, self.tallies.index(tally)) if independent else (-1, -1)
+
     def _lowest(self) -> float:
         return self.progress[-1][1] if self.progress else math.inf
 
-    def set_aside(self, tally: Tally, energy: float, positions: np.ndarray) -> None:
-        """Keep a finished structure that is not worth polishing now."""
+    def set_aside(
+        self, tally: Tally, energy: float, positions: np.ndarray, *, independent: bool
+    ) -> None:
+        """Keep a finished structure that is not worth polishing now; see `enter`."""
         tally.best = min(tally.best, energy)
         for spare in self.spares:
             if abs(spare.energy - energy) <= ALIKE * self.unit:
                 spare.hits += 1
                 return
-        self.spares.append(Spare(energy, positions, 1, self.spent.evaluations))
+        who = self._who(tally, independent)
+        self.spares.append(Spare(energy, positions, 1, self.evaluations, *who))
         self.spares.sort(key=lambda s: s.energy)
         del self.spares[SPARE:]
 
@@ -194,13 +216,14 @@ class Ledger:
             row["spent"] = Spent(*row["spent"])
             row["best"] = math.inf if row["best"] is None else row["best"]
             tallies.append(Tally(**row))
-        counts = known["counts"]
-        ledger = Ledger(task, tallies, **counts | {"spent": Spent(*counts["spent"])})
-        for e, x, hits, first in zip(*tree["minima"], strict=True):
+        total = known["counts"]
+        ledger = Ledger(task, tallies, **total | {"spent": Spent(*total["spent"])})
+        for e, x, *counts in zip(*tree["minima"], strict=True):
+            hits, first, *who = map(int, counts)
             mark = fingerprint(task, x)
-            ledger.minima.append(Minimum(float(e), x, int(hits), int(first), mark))
-        for e, x, hits, first in zip(*tree["spares"], strict=True):
-            ledger.spares.append(Spare(float(e), x, int(hits), int(first)))
+            ledger.minima.append(Minimum(float(e), x, hits, first, mark, *who))
+        for e, x, *counts in zip(*tree["spares"], strict=True):
+            ledger.spares.append(Spare(float(e), x, *map(int, counts)))
         ledger.progress = [(int(n), float(e)) for n, e in tree["progress"]]
         return ledger
 
@@ -212,7 +235,7 @@ def _numbers(spent: Spent) -> list[int]:
 def _blank(k: int, task: Task) -> tuple[np.ndarray, ...]:
     d = task.potential.space.dimension
     whole = np.zeros(k, np.int64)
-    return np.zeros(k), np.zeros((k, task.n, d)), whole, whole
+    return np.zeros(k), np.zeros((k, task.n, d)), whole, whole, whole, whole
 
 
 def _columns(rows: list[Any], task: Task) -> tuple[np.ndarray, ...]:
@@ -222,6 +245,8 @@ def _columns(rows: list[Any], task: Task) -> tuple[np.ndarray, ...]:
         [r.positions for r in rows],
         [r.hits for r in rows],
         [r.first_evaluation for r in rows],
+        [r.attempt for r in rows],
+        [r.arm for r in rows],
     ]
     return tuple(
         np.asarray(column, like.dtype).reshape(like.shape)

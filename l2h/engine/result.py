@@ -12,12 +12,23 @@ from jaxtyping import Bool, Float, Int
 
 from ..io import to_atoms, write_atomically
 from ..tasks import Task
+from .trajectory import Trajectory
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 FILE = "search.json"
 FORMAT, VERSION = "l2h-search", 1
+# Found less often, the lowest minimum may still not be the global one.
+SURE = 3
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The attempt that found a minimum first; with seed and task, it can be made again."""
+
+    arm: str
+    attempt: int
 
 
 @dataclass(frozen=True)
@@ -49,9 +60,15 @@ class SearchResult:
     """Why the search ended, in words."""
     seed: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    origins: Sequence[Origin | None] = ()
+    """For each minimum, the first attempt that found it from a start of its own; empty if
+    none is known."""
+    trajectory: Trajectory | None = None
+    """From a start to the lowest minimum; see `retrace`."""
 
     def __post_init__(self) -> None:
         rows = {len(getattr(self, name)) for name in _COLUMNS}
+        rows |= {len(self.origins)} if self.origins else set()
         if len(rows) != 1:
             raise ValueError(
                 f"minima: columns of lengths {sorted(rows)}; give one row each."
@@ -127,7 +144,11 @@ class SearchResult:
             return f"the lowest structure is the known global minimum, found {times}"
         quiet = f"nothing lower for the last {100 * self.quiet:.0f} % of the evaluations"
         if self.task.reference is None:
-            return f"no global minimum is known; the lowest was found {times}, {quiet}"
+            # As long as it is found hardly ever, lower ones may be missed altogether.
+            more = "; search longer" if self.hits[0] < SURE else ""
+            return (
+                f"no global minimum is known; the lowest was found {times}, {quiet}{more}"
+            )
         return (
             f"the known global minimum was not found; the lowest structure lies "
             f"{self.above:.4f} {self.unit} above it, found {times}, "
@@ -178,6 +199,7 @@ class SearchResult:
                     "gap": float(self.energies[k] - self.energies[0]),
                     "hits": int(self.hits[k]),
                     "first_evaluation": int(self.first_evaluation[k]),
+                    **({} if not self.origins else _origin(self.origins[k])),
                 }
                 for k in range(len(self.energies))
             ],
@@ -203,6 +225,8 @@ class SearchResult:
             row.update(_plain(notes[k]) if notes else {})
             # All digits: what reads the file again gets the same numbers.
             row["positions"] = self.positions[k].tolist()
+        if self.trajectory is not None:
+            content["trajectory"] = self.trajectory.plain()
         path = Path(folder) / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(content, separators=(",", ":")) + "\n")
@@ -240,7 +264,25 @@ class SearchResult:
             status=content["status"],
             seed=content["seed"],
             settings=content["settings"],
+            origins=_origins(rows),
+            trajectory=Trajectory.read(content.get("trajectory")),
         )
+
+
+def _origin(origin: Origin | None) -> dict[str, Any]:
+    """Return an origin as `search.json` holds it."""
+    if origin is None:
+        return {"arm": None, "attempt": None}
+    return {"arm": origin.arm, "attempt": origin.attempt}
+
+
+def _origins(rows: Sequence[Mapping[str, Any]]) -> list[Origin | None]:
+    if not all("attempt" in row for row in rows):
+        return []
+    return [
+        None if row["attempt"] is None else Origin(row["arm"], row["attempt"])
+        for row in rows
+    ]
 
 
 _COLUMNS = ("energies", "positions", "hits", "first_evaluation")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -54,6 +54,8 @@ class Progress:
     arm: str
     seconds: float
     """Since this call began."""
+    searching: float = 0.0
+    """Of these, since its first attempts were finished: what `minutes` limits."""
 
 
 def search(
@@ -86,7 +88,8 @@ def search(
         task: a task, its name, or a potential.
         n: number of atoms, with a potential.
         evaluations: stop after so many.
-        minutes: stop after this time.
+        minutes: stop after this time, counted from the end of the first attempts, so that
+            compilation before it takes nothing away.
         until: stop once this energy is found (in the potential's unit), or with
             "reference" the lowest known one of the task.
         seed: determines everything random.
@@ -125,7 +128,7 @@ class _Search:
         self,
         problem: Problem,
         limits: Limits,
-        devices: list[jax.Device],
+        devices: list[Any],
         folder: Path | None,
     ) -> None:
         self.problem, self.limits, self.task = problem, limits, problem.task
@@ -143,6 +146,7 @@ class _Search:
             self.ledger = Ledger.read(self.file, task, self.settings)
         self.between = self.ledger
         self.begun_at = time.monotonic()
+        self.searching_since: float | None = None
         self.written_at = self.begun_at
 
     def run(self, note: Callable[[Progress], None]) -> str:
@@ -170,18 +174,24 @@ class _Search:
                 f"{FAILURES} attempts in a row met an energy or a gradient that is not "
                 "finite; look at the potential"
             )
-        if books.spent.evaluations >= limits.budget:
+        if books.evaluations >= limits.budget:
             return f"the budget of {limits.evaluations:,} evaluations is spent"
         minutes = limits.minutes
-        if minutes is not None and time.monotonic() - self.begun_at >= 60 * minutes:
+        if minutes is not None and self._searching() >= 60 * minutes:
             return f"the time of {minutes:g} minutes is over"
         return None
 
     def _progress(self, arm: str) -> Progress:
         books = self.ledger
         elapsed = time.monotonic() - self.begun_at
-        spent, minima = books.spent.evaluations, len(books.minima)
-        return Progress(spent, books.attempts, minima, books.best, arm, elapsed)
+        spent, minima = books.evaluations, len(books.minima)
+        searching = self._searching()
+        return Progress(spent, books.attempts, minima, books.best, arm, elapsed, searching)
+
+    def _searching(self) -> float:
+        """Return the seconds since the first attempts were finished."""
+        since = self.searching_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def _size(self, arm: Arm, tally: Tally) -> int:
         """Return how many attempts the next round makes."""
@@ -189,10 +199,10 @@ class _Search:
         size = min(ROUND, FIRST_ROUND * 2 ** max(0, books.rounds - 1))
         if arm.walk is not None:
             # Walks are dear: what one round risks follows what was spent before.
-            share = math.ceil(RISK * books.spent.evaluations / tally.cost)
+            share = math.ceil(RISK * books.evaluations / tally.cost)
             size = min(size, max(FIRST_ROUND, share))
         if math.isfinite(self.limits.budget):
-            left = self.limits.budget - books.spent.evaluations
+            left = self.limits.budget - books.evaluations
             size = min(size, max(1, math.ceil(left / tally.cost)))
         return size
 
@@ -225,14 +235,16 @@ class _Search:
             for k in range(since, place):
                 books.attempts += 1
                 tally.attempts += 1
-                spent = begun.spent
-                books.spend(tally, Spent(int(spent.evaluations[k]), int(spent.probes[k])))
+                spent = jax.tree.map(lambda leaf, k=k: int(leaf[k]), begun.spent)
+                books.spend(tally, spent)
                 if k in ends:
                     self._enter(arm, tally, *ends[k])
                 elif not valid[k]:
                     books.fail(tally)
                 else:
                     books.failing = 0
+            if self.searching_since is None:
+                self.searching_since = time.monotonic()
             if status is None:
                 status = self._over()
                 note(self._progress(arm.name))
@@ -272,11 +284,11 @@ class _Search:
             return
         books.failing = 0
         tally.finished += int(end.finished)
+        found = arm.init is not None
         if polishing is not None:
-            found = arm.init is not None
             books.enter(tally, end.energy, end.positions, independent=found)
         elif end.finished:
-            books.set_aside(tally, end.energy, end.positions)
+            books.set_aside(tally, end.energy, end.positions, independent=found)
 
     def _write(self, pause: float) -> None:
         now = time.monotonic()

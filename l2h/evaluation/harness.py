@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
+from .._rollout import advance
 from ..domains import Domain, Purpose, attempt_keys
 from ..optimizers import Quench, State, quench
 from ..potentials import AbstractPotential
-from ..rollout import advance
 from ..tasks import CHUNK, Task, chunk_of
 from .first_hit import FirstHit
 from .method import Method

@@ -8,9 +8,9 @@ import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .._leaves import as_array, require_positive
+from .._rollout import rollout
 from ..optimizers import AbstractOptimizer, GradientDescent
 from ..potentials import AbstractPotential, SoftSphere
-from ..rollout import rollout
 from .base import AbstractInit, require_draw
 from .uniform import Uniform
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._leaves import as_array, concrete, require_positive
+from .._rollout import rollout
 from ..optimizers import AbstractOptimizer, AbstractWatch, State
 from ..potentials import AbstractPotential
-from ..rollout import rollout
 
 Horizons = Literal["draw", "grow"]
 Scaling = Literal["energy", "spread"]

@@ -61,6 +61,27 @@ def steps(
     return _chart(line + dots + _level(y, mark), x, y, label)
 
 
+def path(points: Float[np.ndarray, "t 2"], x: Axis, y: Axis, label: str, name: str) -> str:
+    """Return a line through points, with one dot that a script may move.
+
+    Arguments:
+        points: abscissa and value; the dot begins at the last.
+        x, y: axes; what lies outside is drawn at their edge.
+        label: what the chart shows, for those who cannot see it.
+        name: identifies the dot.
+    """
+    at = places(points, x, y)
+    line = "M" + "L".join(f"{a} {b}" for a, b in at)
+    a, b = at[-1]
+    dot = f'<circle class="here" id="{escape(name)}" cx="{a}" cy="{b}" r="5"/>'
+    return _chart(f'<path class="line" d="{line}"/>{dot}', x, y, label)
+
+
+def places(points: Float[np.ndarray, "t 2"], x: Axis, y: Axis) -> list[list[float]]:
+    """Return where points lie in a chart of these axes."""
+    return [[round(_x(x, a), 1), round(_y(y, b), 1)] for a, b in points]
+
+
 def columns(
     edges: Float[np.ndarray, " e"],
     heights: Float[np.ndarray, " b"],

@@ -20,10 +20,9 @@ from ..io import write_atomically
 from ..spaces import Periodic
 from . import charts, structure
 from .charts import Axis, number
-from .point_groups import TOLERANCE
+from .point_groups import SHOWN, TOLERANCE
+from .way import way
 
-SHOWN = 150
-"""Minima on the page; files hold all."""
 PICTURES = 12
 BINS = 40
 # How long a natural length is in the viewer, which thinks in Angstrom.
@@ -34,7 +33,15 @@ BALL, FIELD, CAMERA = 0.5, 35.0, 150.0
 REACH = 1.25
 VIEWER = "chemiscope"
 # How the command line brings a task back; what is shown elsewhere.
-_NOT_SHOWN = ("problem", "command", "task")
+_NOT_SHOWN = ("problem", "command", "task", "atoms", "seed")
+# What settings are called on the page, where their names say too little.
+_CALLED = {
+    "parameters": "digest of all numbers",
+    "after": "steps of probation",
+    "floor": "least share of an arm",
+    "adaptive": "arms compete",
+    "round": "attempts of a program, a round, a group",
+}
 # Columns of the table, and what they are.
 _HEADS = {
     "#": "place by energy",
@@ -106,6 +113,7 @@ def page(
         "facts": escape("; ".join(facts) + "."),
         "viewer": _viewer(result, code is not None),
         "table": _table(result, point_groups, unit),
+        "way": way(result, unit),
         "progress": _progress(result, unit),
         "histogram": _histogram(result, unit),
         "arms": _arms(result),
@@ -161,7 +169,11 @@ def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
         rows.append(f'<tr data-index="{k}">{"".join(texts)}</tr>')
     left = len(result.energies) - count
     note = "Found: how often. First: evaluations made by then."
-    note += f" Group: point group within a relative {TOLERANCE:g}." if groups else ""
+    note += (
+        f" Group: point group; atoms within {TOLERANCE:g} of the shortest distance."
+        if groups
+        else ""
+    )
     note += f" {left:,} higher ones are in minima.csv." if left else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="Table of minima">'
@@ -207,7 +219,8 @@ def _progress(result: SearchResult, unit: str) -> str:
     known = result.task.reference
     low, high = float(points[:, 1].min()), float(points[:, 1].max())
     low = min(low, known) if known is not None else low
-    room = 0.06 * (high - low) or 0.01 * abs(low) or 1.0
+    # A range of last digits would only show rounding.
+    room = max(0.06 * (high - low), 1e-3 * abs(low)) or 1.0
     x = Axis(max(1.0, 0.8 * float(points[0, 0])), float(points[-1, 0]) * 1.05, "", log=True)
     label = (
         f"Lowest energy against evaluations: from {high:.4f} after {points[0, 0]:,.0f} to "
@@ -267,7 +280,11 @@ def _arms(result: SearchResult) -> str:
 def _settings(result: SearchResult, interactive: bool) -> str:
     rows: dict[str, Any] = {"seed": result.seed}
     rows |= {f"number of {kind}": f"{n:,}" for kind, n in result.counts.items()}
-    rows |= {str(k): v for k, v in result.settings.items() if k not in _NOT_SHOWN}
+    rows |= {
+        _CALLED.get(str(name), str(name)): value
+        for name, value in result.settings.items()
+        if name not in _NOT_SHOWN
+    }
     packages = ("l2h", "jax", "jaxlib", "equinox", *([VIEWER] if interactive else []))
     rows |= {f"version of {name}": _version(name) for name in packages}
     parts = (

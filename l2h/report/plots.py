@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from ..io import write_atomically
+from ..tasks import Task
+from .structure import draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,8 +36,9 @@ def training_figure(
     title: str,
     energy_unit: str = "ε",
     tolerance: float,
+    structure: tuple[Task, Float[np.ndarray, "n d"]] | None = None,
 ) -> "Figure":
-    """Draw learning curve, energy against steps, and final energies.
+    """Draw learning curve, energy against steps, final energies, and a structure.
 
     Values that are not finite are left out and counted.
 
@@ -49,6 +53,7 @@ def training_figure(
         title: what was trained.
         energy_unit: unit of all energies.
         tolerance: how far from `reference` an energy still counts as a hit.
+        structure: task and positions of the lowest structure, if there is one.
 
     Raises:
         ValueError: if there is not one loss an update, or one energy a step.
@@ -58,8 +63,16 @@ def training_figure(
     names = list(dict.fromkeys([*traces, *energies]))
     colours = {n: COLOURS[i % len(COLOURS)] for i, n in enumerate(names)}
     # A figure of its own, without pyplot: no global state, no display.
-    figure = Figure(figsize=(15, 4.6), dpi=130, layout="constrained")
-    learning, descent, final = figure.subplots(1, 3)
+    shown = 3 if structure is None else 4
+    figure = Figure(figsize=(15 if structure is None else 18, 4.6), dpi=130)
+    figure.set_layout_engine("constrained")
+    widths = [1, 1, 1, 0.62][:shown]
+    panels = figure.subplots(1, shown, width_ratios=widths)
+    learning, descent, final = panels[:3]
+    if structure is not None:
+        task, positions = structure
+        draw(panels[3], task, positions)
+        panels[3].set_title("The lowest structure")
     _draw_learning(learning, updates, losses, validation)
     _draw_descent(descent, traces, reference, colours)
     _draw_final(final, energies, reference, tolerance, colours)
@@ -96,14 +109,18 @@ def _draw_learning(
     losses: ArrayLike,
     validation: tuple[ArrayLike, ArrayLike] | None,
 ) -> None:
-    axes.set(title="Learning", xlabel="meta-update", ylabel="meta-loss")
+    axes.set(
+        title="What training reaches",
+        xlabel="update of the network's weights",
+        ylabel="mean energy of searches (natural units)",
+    )
     x, y = np.asarray(updates), np.asarray(losses, float)
     if x.shape != y.shape:
         raise ValueError(f"losses: {y.size} for {x.size} updates; give one loss an update.")
     good = np.isfinite(y)
     shown = [y[good]]
     if good.any():
-        axes.plot(x[good], y[good], color=GREY, linewidth=1, label="training")
+        axes.plot(x[good], y[good], color=GREY, linewidth=1, label="while training")
     if validation is not None and np.size(validation[0]):
         value = np.asarray(validation[1], float)
         shown.append(value[np.isfinite(value)])
@@ -114,7 +131,7 @@ def _draw_learning(
             color=COLOURS[0],
             markersize=5,
             linewidth=1.5,
-            label="validation",
+            label="on starts kept apart",
         )
     _limit(axes, np.concatenate(shown))
     if not good.all():
@@ -157,7 +174,7 @@ def _draw_descent(
                 f"traces[{name!r}]: {y.shape[1]} energies for {x.size} steps; give one "
                 "energy a step, one row a start."
             )
-        low, median, high = _bands(y)
+        low, median, high = bands(y)
         axes.fill_between(x, low, high, color=colours[name], alpha=0.2, linewidth=0)
         axes.plot(x, median, color=colours[name], linewidth=2, label=name)
         known = np.isfinite(median)
@@ -179,7 +196,7 @@ def _mark(line: Callable[..., Any], reference: float, label: str) -> None:
     line(reference, color="black", linestyle="--", linewidth=1, label=label)
 
 
-def _bands(rows: np.ndarray) -> np.ndarray:
+def bands(rows: np.ndarray) -> np.ndarray:
     """Return the 10, 50 and 90 % quantiles over starts; NaN where none is finite."""
     result = np.full((3, rows.shape[1]), np.nan)
     for column in range(rows.shape[1]):

@@ -1,48 +1,35 @@
-"""Point groups of free clusters, by libmsym."""
-
-import importlib.util
-from collections.abc import Sequence
+"""Point groups of the minima of free clusters."""
 
 import numpy as np
 from jaxtyping import Float
 
-# libmsym's own default, relative to the size of the structure: minima that were polished in
-# double precision are a thousand times more regular, thermal structures are not.
+from ..engine import SearchResult
+from ..symmetry import point_group
+
+# Of the smallest distance of two atoms: minima that were polished in double precision are a
+# thousand times more regular, thermal structures are not.
 TOLERANCE = 1e-3
+SHOWN = 150
+"""Minima on the page, and with a group; files hold all."""
 
 
-def available() -> bool:
-    """Whether pymsym is installed (the extra `page`)."""
-    return importlib.util.find_spec("pymsym") is not None
-
-
-def point_group(
-    positions: Float[np.ndarray, "n 3"], symbols: Sequence[str] | None = None
-) -> str:
-    """Return the Schoenflies symbol of a free cluster, within a relative 1e-3.
+def point_groups(result: SearchResult) -> list[str]:
+    """Return the point groups of a free cluster's minima; nothing for other structures.
 
     Arguments:
-        positions: a relaxed structure, in any unit.
-        symbols: one element an atom; None if all are alike.
-
-    Returns:
-        The symbol, such as "Ih"; "C1" where no symmetry is found within the tolerance.
-
-    Reference: libmsym, Johansson and Veryazov 2017, doi:10.1186/s13321-017-0193-3.
+        result: of a search. Beyond the 150 lowest minima, groups are empty.
     """
-    import pymsym  # pyright: ignore[reportMissingImports]
+    space = result.task.potential.space
+    if not space.invariant or space.dimension != 3 or hasattr(space, "cell"):
+        return []
+    names = result.task.symbols
+    kinds = None
+    if names is not None:
+        kinds = np.unique(list(names), return_inverse=True)[1]
+    found = [_named(x, kinds) for x in result.positions[:SHOWN]]
+    return found + [""] * (len(result.energies) - len(found))
 
-    # In Angstrom at least roughly: its tolerances know no reduced units.
-    names = list(symbols) if symbols is not None else ["Ar"] * len(positions)
-    spread = np.sqrt(np.mean(np.sum((positions - positions.mean(0)) ** 2, axis=1)))
-    x = (positions - positions.mean(0)) * (3 * len(positions) ** (1 / 3) / spread)
-    atoms = [
-        pymsym.Element(name=name, coordinates=[float(c) for c in row])
-        for name, row in zip(names, x, strict=True)
-    ]
-    try:
-        with pymsym.Context(elements=atoms, basis_functions=[]) as context:
-            found = str(context.find_symmetry())
-    except pymsym.Error:  # so it says that there is no axis
-        return "C1"
-    return {"D0h": "Dinfh", "C0v": "Cinfv"}.get(found, found)
+
+def _named(x: Float[np.ndarray, "n 3"], kinds: np.ndarray | None) -> str:
+    name = point_group(x, species=kinds, tolerance=TOLERANCE)
+    return {"D*h": "D\N{INFINITY}h", "C*v": "C\N{INFINITY}v"}.get(name, name)

@@ -11,17 +11,31 @@ from ..evaluation import Trials, distinct
 from ..io import write_atomically, write_extxyz
 from ..tasks import get, held_out
 from ..training import Assessment, TrainingConfig
+from .found import found
+from .page import write_page
 from .plots import training_figure, write_figure
+from .point_groups import point_groups
 
 KEPT = 10
 
 
 def write_results(
-    folder: Path, assessments: list[Assessment], rows: list[dict[str, Any]]
+    folder: Path,
+    assessments: list[Assessment],
+    rows: list[dict[str, Any]],
+    seed: int = 0,
 ) -> list[Path]:
-    """Write evaluation, lowest structures and a picture for each task; return the paths.
+    """Write evaluation and, for each task, lowest structures, a picture and the page of
+    what was found; return the paths.
 
-    With several tasks, the names of pictures and structures end in the task's name.
+    With several tasks, names end in the task's name. Points of test functions are no
+    structures: of them, there are the evaluation and the picture.
+
+    Arguments:
+        folder: where; it must exist.
+        assessments: of the trained optimizer, one a task.
+        rows: metrics of the run.
+        seed: of the run.
     """
     evaluation = folder / "evaluation.json"
     summaries = {a.task.name: a.summary() for a in assessments}
@@ -40,7 +54,10 @@ def write_results(
                 symbols=a.task.symbols,
                 energies=learned.energies[runs],
             )
-            paths.append(structures)
+            result = found(learned, (a.adam.longest,), seed)
+            groups = point_groups(result)
+            page = folder / f"report{suffix}.html"
+            paths += [structures, write_page(page, result, point_groups=groups)]
         picture = folder / f"report{suffix}.png"
         write_figure(picture, _figure(a, rows))
         paths.append(picture)
@@ -68,7 +85,16 @@ def _figure(a: Assessment, rows: list[dict[str, Any]]) -> Any:
         f"{a.learned.longest.starts} held-out starts, {a.learned.longest.steps} steps",
         energy_unit="eV" if a.task.symbols else "ε",
         tolerance=a.task.window,
+        structure=_lowest(a),
     )
+
+
+def _lowest(a: Assessment) -> Any:
+    """Return task and positions of the lowest structure found; None if there is none."""
+    rows = a.learned.longest.minima
+    if not rows or not a.task.potential.space.invariant:
+        return None
+    return a.task, a.learned.longest.positions[rows[0]]
 
 
 def table(assessments: list[Assessment]) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..engine import SearchResult
-from ..io import write_atomically
-from .page import SHOWN, write_page
-from .point_groups import available, point_group
+from ..io import to_atoms, write_atomically
+from .page import write_page
+from .point_groups import point_groups
 
 ROWS = 10
 
@@ -20,8 +20,9 @@ def write_search(
     """Write all files of a search; return their paths.
 
     `lowest.xyz` and `minima.extxyz` (structures), `minima.csv` (a table), `search.json`
-    (everything, for programs), `minima.db` (a database of ASE) and `report.html`. Points of
-    test functions are no structures: of them, the table and `search.json` are written.
+    (everything, for programs), `minima.db` (a database of ASE), `report.html`, and
+    `trajectory.extxyz` (from a start to a minimum) where that is known. Points of test
+    functions are no structures: of them, the table and `search.json` are written.
 
     Arguments:
         folder: where; it must exist.
@@ -40,18 +41,6 @@ def write_search(
     paths += _write_structures(folder, result, groups)
     page = write_page(folder / "report.html", result, command=command, point_groups=groups)
     return [*paths, page]
-
-
-def point_groups(result: SearchResult) -> list[str]:
-    """Return the point groups of a free cluster's minima; nothing for others, or without
-    pymsym."""
-    space = result.task.potential.space
-    clusters = space.invariant and space.dimension == 3 and not hasattr(space, "cell")
-    if not clusters or not available():
-        return []
-    # Beyond what is shown nobody looks, and hundreds take seconds.
-    found = [point_group(x, result.task.symbols) for x in result.positions[:SHOWN]]
-    return found + [""] * (len(result.energies) - len(found))
 
 
 def table(result: SearchResult) -> str:
@@ -83,6 +72,25 @@ def _write_table(path: Path, result: SearchResult, groups: list[str]) -> Path:
     return path
 
 
+def _way(result: SearchResult) -> Any:
+    """Return the structures of the trajectory as ASE's Atoms; None if there is none."""
+    way, task = result.trajectory, result.task
+    if way is None:
+        return None
+    return [
+        to_atoms(
+            task.potential,
+            x,
+            symbols=task.symbols,
+            energy=float(energy),
+            info={"stage": stage, "evaluation": int(step)},
+        )
+        for x, energy, stage, step in zip(
+            way.positions, way.energies, way.stages, way.steps, strict=True
+        )
+    ]
+
+
 def _write_structures(folder: Path, result: SearchResult, groups: list[str]) -> list[Path]:
     from ase.db import connect
     from ase.io import write
@@ -93,12 +101,12 @@ def _write_structures(folder: Path, result: SearchResult, groups: list[str]) -> 
         if groups:
             atoms.info["point_group"] = groups[k]
     paths = []
-    for name, some, kind in (
-        ("lowest.xyz", frames[:1], "extxyz"),
-        ("minima.extxyz", frames, "extxyz"),
-    ):
+    files = {"lowest.xyz": frames[:1], "minima.extxyz": frames}
+    if (way := _way(result)) is not None:
+        files["trajectory.extxyz"] = way
+    for name, some in files.items():
         text = io.StringIO()
-        write(text, some, format=kind)
+        write(text, some, format="extxyz")
         write_atomically(folder / name, text.getvalue())
         paths.append(folder / name)
     # A whole database takes the place of the old one.

@@ -48,28 +48,72 @@ def balls(task: Task, positions: Float[np.ndarray, "n d"]) -> Balls:
         task: gives natural length, elements and cell.
         positions: in the potential's unit of length.
     """
-    x = np.asarray(positions, np.float64) / float(task.potential.scale.length)
-    x = three(x)
-    space, corners = task.potential.space, np.zeros((0, 2, 3))
-    if isinstance(space, Periodic):
-        cell = np.asarray(space.cell, np.float64) / float(task.potential.scale.length)
-        x = (np.mod(x @ np.linalg.inv(cell) + 1e-9, 1.0)) @ cell
-        middle, turn = cell.sum(0) / 2, np.eye(3)
-        corners = _edges(cell) - middle
-    else:
-        middle, turn = x.mean(0), widest(x - x.mean(0))
-    turn = turn @ _tilt()
-    x, corners = (x - middle) @ turn, corners @ turn
-    order = np.argsort(x[:, 2], kind="stable")
-    depth = x[:, 2] - x[:, 2].min()
-    shade = depth / max(float(np.ptp(x[:, 2])), 1e-9)
+    x, corners = _seen(task, np.asarray(positions)[None])
+    order, shade = _depth(x[0])
+    x = x[0]
     colours, sizes = _elements(task)
     return Balls(
         centres=x[order, :2],
         radii=RADIUS * sizes[order],
-        colours=tuple(_fade(colours[k], shade[k]) for k in order),
+        colours=tuple(_fade(colours[k], float(shade[k])) for k in order),
         edges=corners[..., :2],
     )
+
+
+def frames(task: Task, positions: Float[np.ndarray, "t n d"]) -> dict[str, Any]:
+    """Return structures as a script draws them, all seen from where the last is widest.
+
+    Arguments:
+        task: as in `balls`.
+        positions: of atoms that keep their order.
+
+    Returns:
+        "box": left, top, width and height of all; "frames": for each, numbers of the atoms
+        from back to front, both coordinates of their centres, and nearness from 0 to 1;
+        "colours" as numbers from 0 to 255 and "radii", atom by atom; "far": the colour of
+        what is far.
+    """
+    x, corners = _seen(task, np.asarray(positions))
+    colours, sizes = _elements(task)
+    rows = []
+    for one in x:
+        order, shade = _depth(one)
+        row = [order, np.round(one[order, 0], 3), np.round(-one[order, 1], 3)]
+        rows.append([part.tolist() for part in (*row, np.round(shade[order], 2))])
+    points = np.concatenate([x.reshape(-1, 3), corners.reshape(-1, 3)])[:, :2]
+    # Starts may be wide: what is far out may leave the picture, the minimum may not.
+    reach = 1.4 * np.abs(x[-1, :, :2]).max() + RADIUS
+    reach = min(reach, float(np.abs(points).max()) + RADIUS + 0.06)
+    return {
+        "box": [round(float(v), 3) for v in (-reach, -reach, 2 * reach, 2 * reach)],
+        "frames": rows,
+        "colours": [[round(float(c)) for c in colour] for colour in colours],
+        "radii": np.round(RADIUS * sizes, 3).tolist(),
+        "far": FAR.tolist(),
+    }
+
+
+def _seen(
+    task: Task, positions: Float[np.ndarray, "t n d"]
+) -> tuple[Float[np.ndarray, "t n 3"], Float[np.ndarray, "e 2 3"]]:
+    """Return positions, in natural lengths, and edges of the cell as they are looked at."""
+    length = float(task.potential.scale.length)
+    x = np.stack([three(np.asarray(one, np.float64)) for one in positions]) / length
+    space = task.potential.space
+    if isinstance(space, Periodic):
+        cell = np.asarray(space.cell, np.float64) / length
+        x = np.mod(x @ np.linalg.inv(cell) + 1e-9, 1.0) @ cell
+        middle, turn = cell.sum(0) / 2, _tilt()
+        return (x - middle) @ turn, (_edges(cell) - middle) @ turn
+    x = x - x.mean(axis=1, keepdims=True)
+    return x @ widest(x[-1]) @ _tilt(), np.zeros((0, 2, 3))
+
+
+def _depth(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the order from back to front, and how near each atom is, from 0 to 1."""
+    order = np.argsort(x[:, 2], kind="stable")
+    span = max(float(np.ptp(x[:, 2])), 1e-9)
+    return order, (x[:, 2] - x[:, 2].min()) / span
 
 
 def three(x: np.ndarray) -> Float[np.ndarray, "n 3"]:

@@ -9,13 +9,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from .._rollout import advance, rollout
 from ..io import load, save
 from ..meta.params import COORDINATES
 from ..optimizers import AbstractOptimizer, Learned
 from ..optimizers.learned import AbstractFeatures, Network
 from ..optimizers.learned.head import Head
 from ..potentials import AbstractPotential, FunctionPotential, LennardJones
-from ..rollout import advance, rollout
 from .base import (
     KEY_SEED,
     plain,
@@ -89,8 +89,8 @@ def check_features(features: AbstractFeatures[Any], *, rotates: bool = True) -> 
     blank = Learned(features, network, Head())
     reading, _ = features.read(potential, _begin(blank, potential, x))
     require(
-        reading.inputs.shape[0] == features.inputs,
-        f"features: {features.inputs} inputs are declared, {reading.inputs.shape[0]} read",
+        reading.count == features.inputs,
+        f"features: {features.inputs} inputs are declared, {reading.count} read",
     )
     require(
         reading.basis.shape[1] == features.directions,

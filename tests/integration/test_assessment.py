@@ -65,7 +65,15 @@ def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):
         "lowest-lj4.extxyz",
         "report-lj5.png",
         "report-lj4.png",
+        "report-lj5.html",
+        "report-lj4.html",
     }
+    page = (tmp_path / "report-lj5.html").read_text()
+    # What is said there is what was found.
+    a = assessments[0].learned.longest
+    count = int(np.sum(np.abs(a.energies - a.task.reference) < 1e-4))
+    assert f"is the known global minimum, found {count} times" in page
+    assert "10 starts that it had never seen" in page and "D3h" in page
     written = json.loads((tmp_path / "evaluation.json").read_text())
     assert [written[name]["trained"] for name in ("lj5", "lj4")] == [True, False]
     assert written["lj5"]["adam"]["optimizer"].startswith("Adam, rate 0.0")

@@ -29,7 +29,7 @@ checkpoint_every = 7
 
 def start(*arguments: object, **options: object) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-m", "pipelines.train", *map(str, arguments)],
+        [sys.executable, "-m", "l2h", "train", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -62,6 +62,7 @@ def test_command_writes_what_it_promises(straight):
         "evaluation.json",
         "lowest.extxyz",
         "report.png",
+        "report.html",
     ):
         assert (run / name).stat().st_size > 0
     summary = json.loads((run / "evaluation.json").read_text())["lj5"]

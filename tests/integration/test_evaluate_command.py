@@ -82,7 +82,7 @@ def test_killed_between_parts_and_resumed_equals_straight(straight, tmp_path):
     arguments = ["lj5", "--optimizers", "adam:0.05,adam@20", "--starts", "55"]
     arguments += ["--budget", "90", "--folder", str(folder), "--devices", "1"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.evaluate", *arguments],
+        [sys.executable, "-m", "l2h", "evaluate", *arguments],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -203,7 +203,7 @@ def test_users_optimizers_are_methods(monkeypatch):
 
 def command(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.evaluate", *map(str, arguments)],
+        [sys.executable, "-m", "l2h", "evaluate", *map(str, arguments)],
         cwd=ROOT,
         env={**os.environ, "COLUMNS": "200"},
         capture_output=True,

@@ -2,12 +2,15 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from searches import quenched
 
+from l2h.engine import Trajectory
 from l2h.report.page import viewer_code, write_page
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -71,6 +74,32 @@ def test_pictures_sort_and_fit_a_phone(browser: Any, tmp_path: Path, scheme: str
     back = "getComputedStyle(document.body).backgroundColor"
     dark = page.tab.evaluate(back) != "rgb(255, 255, 255)"
     assert dark == (scheme == "dark")
+    page.close()
+
+
+def test_the_way_there_plays(browser: Any, tmp_path: Path) -> None:
+    count = 5
+    way = Trajectory(
+        "grown",
+        0,
+        ["descent"] * count,
+        np.arange(count),
+        np.linspace(-40.0, RESULT.energies[0], count),
+        np.linspace(0.8, 1.0, count)[:, None, None] * RESULT.positions[0],
+    )
+    found = replace(RESULT, trajectory=way)
+    page = Page(browser, write_page(tmp_path / "page.html", found, viewer=False))
+    where = "document.querySelector('#way circle').getAttribute('cx')"
+    end = page.tab.evaluate(where)
+    page.tab.locator("#way-step").fill("0")
+    assert page.tab.evaluate(where) != end
+    assert "evaluation 0" in page.tab.inner_text("#way-caption")
+    page.tab.click("#way-play")
+    page.tab.wait_for_function(
+        f"document.querySelector('#way-caption').textContent.includes('{count - 1},')"
+    )
+    assert page.tab.evaluate(where) == end
+    assert page.tab.inner_text("#way-play") == "play"
     page.close()
 
 

@@ -39,7 +39,7 @@ def free_port() -> int:
 def start(count: int, *arguments: str) -> list[subprocess.Popen]:
     """Start processes that belong together, each with its own output."""
     port = free_port()
-    command = [sys.executable, "-m", "pipelines.train", *arguments, "--no-examine"]
+    command = [sys.executable, "-m", "l2h", "train", *arguments, "--no-examine"]
     command += ["--devices", "1"]
     return [
         subprocess.Popen(
@@ -126,7 +126,7 @@ def test_lost_process_ends_the_run_in_words_and_it_resumes(tmp_path):
 )
 def test_mismatched_processes_are_refused_in_words(tmp_path, arguments, words):
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.train", "lj5", *arguments],
+        [sys.executable, "-m", "l2h", "train", "lj5", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,

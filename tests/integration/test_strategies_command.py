@@ -13,7 +13,7 @@ SMALL = ("lj5", "--updates", "2", "--horizon", "4", "--seeds", "1", "--starts", 
 
 def command(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.strategies", *map(str, arguments)],
+        [sys.executable, "-m", "l2h", "strategies", *map(str, arguments)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -21,6 +21,7 @@ from ase.constraints import FixAtoms
 from ase.db import connect
 from searches import quenched
 
+import l2h
 from l2h import tasks, weights
 from l2h.cli.main import COMMANDS, main
 from l2h.cli.problems import problem, recalled, remembered
@@ -48,7 +49,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
         asked.calls.append({"task": task, "folder": folder, **options})
         result = quenched(task.name, starts=64)
         state = SimpleNamespace(
-            evaluations=1000, minima=7, best=-44.0, seconds=2.0, attempts=3, arm="x"
+            evaluations=1000, minima=7, best=-44.0, seconds=2.0, searching=1.0
         )
         on_progress(state)
         names = ("energies", "positions", "hits", "first_evaluation")
@@ -70,14 +71,27 @@ def test_every_command_has_a_help_that_names_it(
     assert f"l2h {name}" in shown and len(shown) > 100
 
 
-def test_help_lists_the_commands_and_imports_none(capsys: pytest.CaptureFixture) -> None:
+def test_help_lists_the_commands(capsys: pytest.CaptureFixture) -> None:
     assert run() == run("--help") == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in COMMANDS)
-    code = "import sys; from l2h.cli.main import main; main(['--help'])\n"
-    code += "print([m for m in ('ase', 'matplotlib', 'jax_md') if m in sys.modules])"
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"l2h {l2h.__version__}\n"
+
+
+def test_helps_come_before_anything_that_takes_time() -> None:
+    # Of train, the settings themselves are shown, and these know of JAX.
+    quick = [[], *([name] for name in COMMANDS if name != "train")]
+    code = f"""
+import contextlib, io, sys
+from l2h.cli.main import main
+for words in {quick}:
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+        main([*words, "--help"])
+print([m for m in ("jax", "numpy", "ase", "matplotlib", "jax_md") if m in sys.modules])
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip().endswith("[]"), done.stderr
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_unknown_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,13 +194,13 @@ def test_functions_have_tables_but_no_structures(tmp_path: Path) -> None:
 
 
 def test_time_left_is_that_of_the_nearer_limit() -> None:
-    state = SimpleNamespace(evaluations=500, minima=1, best=np.inf, seconds=10.0)
-    assert (
-        Ticker(1000, 5.0)
-        .line(state)
-        .endswith("none yet, 1 minima, 50/s, 0:10 left at most")
+    state = SimpleNamespace(
+        evaluations=500, minima=1, best=np.inf, seconds=10.0, searching=4.0
     )
-    assert Ticker(None, 1.0).line(state).endswith("0:50 left at most")
+    line = Ticker(1000, 5.0).line(state)
+    assert line.endswith("none yet, 1 minima, 50/s, 0:10 left at most")
+    # Time before the first attempts were finished is not counted.
+    assert Ticker(None, 1.0).line(state).endswith("0:56 left at most")
     assert "left" not in Ticker(None, None).line(state)
 
 

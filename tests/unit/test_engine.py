@@ -250,7 +250,7 @@ def books():
         x = random_cluster(k, 13) / 3
         energy = -40.0 + k / 3
         ledger.enter(ledger.tallies[0], energy, x, independent=True)
-        ledger.set_aside(ledger.tallies[1], -30.0 + k / 7, x + 1 / 3)
+        ledger.set_aside(ledger.tallies[1], -30.0 + k / 7, x + 1 / 3, independent=True)
     return ledger
 
 
@@ -358,10 +358,10 @@ def test_only_the_lowest_are_set_aside():
     x = random_cluster(0, 13)
     energies = np.random.default_rng(0).permutation(np.linspace(-40, -20, 2 * SPARE))
     for energy in energies:
-        ledger.set_aside(ledger.tallies[0], energy, x)
+        ledger.set_aside(ledger.tallies[0], energy, x, independent=True)
     kept = [spare.energy for spare in ledger.spares]
     np.testing.assert_allclose(kept, np.sort(energies)[:SPARE])
-    ledger.set_aside(ledger.tallies[0], energies.min() + 1e-3, x)
+    ledger.set_aside(ledger.tallies[0], energies.min() + 1e-3, x, independent=True)
     assert ledger.spares[0].hits == 2 and len(ledger.spares) == SPARE
 
 

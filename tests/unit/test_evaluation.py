@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from strategies import permutation, random_cluster, rotation, seeds, separated
 
-from l2h import tasks
+from l2h import rollout, tasks
 from l2h.domains import Domain, Purpose, attempt_keys
 from l2h.evaluation import (
     Method,
@@ -37,7 +37,6 @@ from l2h.report.competition import (
     labels,
     write_competition,
 )
-from l2h.rollout import rollout
 from l2h.tasks import draw
 
 TASK = tasks.get("lj5")

@@ -89,7 +89,7 @@ def test_the_command_runs_a_file_of_ones_own(tmp_path, names):
     arguments = "morse5 --load mine.py --features slopes --strategy sign-es --updates 2"
     arguments += " --pairs 2 --shortest 3 --longest 3 --validation-starts 2 --folder run"
     done = subprocess.run(
-        [sys.executable, "-m", "pipelines.train", *arguments.split(), "--no-examine"],
+        [sys.executable, "-m", "l2h", "train", *arguments.split(), "--no-examine"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

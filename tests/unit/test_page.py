@@ -1,5 +1,6 @@
 """The page of a search is valid, self-contained, escaped, and the same every time."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,12 +12,21 @@ import pytest
 from searches import quenched
 
 from l2h import tasks
-from l2h.engine import SearchResult
-from l2h.report import charts
+from l2h.engine import SearchResult, Trajectory
+from l2h.report import charts, structure
 from l2h.report.page import page, viewer_code, write_page
 from l2h.report.structure import balls, svg
 
 RESULT = quenched("lj13", starts=64)
+# Real structures, though no way leads from one to the next.
+WAY = Trajectory(
+    "grown",
+    0,
+    ["start", "descent", "minimum"],
+    np.array([0, 7, 9]),
+    RESULT.energies[2::-1],
+    RESULT.positions[2::-1],
+)
 VOID = {"meta", "link", "br", "img", "input"}
 
 
@@ -89,6 +99,35 @@ def test_names_are_text_and_never_markup() -> None:
     own = Elements(shown[: shown.rindex("<script>")] + "</body></html>")
     assert own.text.count(evil) > 5
     assert shown.count("<script") == plain.count("<script")
+
+
+def test_the_way_there_has_every_structure_and_no_markup() -> None:
+    evil = "</script><b>"
+    way = replace(WAY, arm=evil, stages=[evil, "descent", "minimum"])
+    text = page(replace(RESULT, trajectory=way), viewer=False)
+    assert evil not in text
+    assert 'id="way-data"' not in page(RESULT, viewer=False)
+    found = re.search(r'id="way-data">(.*?)</script>', text)
+    assert found is not None
+    data = json.loads(found[1])
+    assert [len(frame[0]) for frame in data["frames"]] == [13] * 3
+    assert data["captions"][0].startswith(evil) and len(data["dots"]) == 3
+    # The last one stands there without a script, and as the script would draw it.
+    last = structure.svg(RESULT.task, WAY.positions[-1], "")
+    order, x, y, _ = data["frames"][-1]
+    assert sorted(order) == list(range(13))
+    for a, b in zip(x, y, strict=True):
+        assert f'cx="{a:.3f}" cy="{b:.3f}"' in last
+    elements = Elements(text)
+    names = [attributes["id"] for _, attributes in elements.seen if "id" in attributes]
+    assert len(names) == len(set(names))
+
+
+def test_a_range_of_last_digits_is_not_spread_over_an_axis() -> None:
+    flat = np.array([[100.0, -72.6597819], [3000.0, -72.6597823]])
+    text = page(replace(RESULT, progress=flat), viewer=False)
+    ticks = re.findall(r'text-anchor="end"[^>]*>([^<]*)<', text)
+    assert len(ticks) == len(set(ticks)) > 2
 
 
 def test_table_holds_every_number() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from l2h import tasks
 from l2h.report import training_figure, write_figure
 
 RUN: dict[str, Any] = {
@@ -51,10 +52,10 @@ def lines(axes: Any) -> dict[str, Any]:
 def test_learning_shows_losses_and_counts_those_that_are_not_finite() -> None:
     learning, _, _ = training_figure(**RUN).axes
     shown = lines(learning)
-    assert shown["training"].get_xydata().tolist() == [[1, 3.0], [3, 1.0], [5, 0.5]]
-    assert shown["validation"].get_xydata()[0].tolist() == [2, 1.5]
+    assert shown["while training"].get_xydata().tolist() == [[1, 3.0], [3, 1.0], [5, 0.5]]
+    assert shown["on starts kept apart"].get_xydata()[0].tolist() == [2, 1.5]
     assert shown["not finite (2 of 5)"].get_xdata().tolist() == [2, 4]
-    assert learning.get_xlabel() == "meta-update"
+    assert learning.get_xlabel() and "natural units" in learning.get_ylabel()
     low, high = learning.get_ylim()
     assert low < 0.5 and 1.5 < high
 
@@ -85,6 +86,15 @@ def test_ends_are_counted_as_hits_or_lowest() -> None:
     texts = {text.get_text() for text in final.get_legend().get_texts()}
     assert "Adam: lowest of 3 is −3.0000" in texts
     assert final.get_xlabel() == "final energy, quenched (eV)"
+
+
+def test_the_lowest_structure_stands_beside_the_histogram() -> None:
+    task = tasks.get("lj5")
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    *_, picture = training_figure(**RUN, structure=(task, x)).axes
+    # A ball and its gleam for each atom, and nothing like an axis.
+    assert len(picture.patches) == 2 * 5 and not picture.axison
+    assert picture.get_title() == "The lowest structure"
 
 
 @pytest.mark.parametrize(

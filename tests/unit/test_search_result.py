@@ -39,6 +39,9 @@ def test_other_outcomes_are_said_as_well() -> None:
     task = tasks.get("lj13")
     unknown = replace(RESULT, task=replace(task, reference=None))
     assert unknown.hit is None and "no global minimum is known" in unknown.verdict
+    for count in (1, 2, 3):
+        rare = replace(unknown, hits=np.full_like(unknown.hits, count))
+        assert rare.verdict.endswith("search longer") is (count < 3)
     below = replace(RESULT, task=replace(task, reference=task.reference + 1))
     assert below.discovery and below.verdict.startswith("WARNING")
     assert below.hit is False

@@ -87,6 +87,83 @@
     });
   }
 
+  function journey(text) {
+    const way = JSON.parse(text);
+    const picture = document.querySelector("#way svg");
+    const balls = [...picture.querySelectorAll("circle:not(.gleam)")];
+    const gleams = [...picture.querySelectorAll(".gleam")];
+    const slider = document.querySelector("#way-step");
+    const play = document.querySelector("#way-play");
+    const caption = document.querySelector("#way-caption");
+    const dot = document.querySelector("#way-chart");
+    const last = way.frames.length - 1;
+    let timer = null;
+
+    function colour(atom, near) {
+      const mixed = way.colours[atom].map(
+        (c, k) => Math.round(c + 0.45 * (1 - near) * (way.far[k] - c)),
+      );
+      return `rgb(${mixed.join(",")})`;
+    }
+
+    function put(circle, x, y, r) {
+      circle.setAttribute("cx", x);
+      circle.setAttribute("cy", y);
+      circle.setAttribute("r", r);
+    }
+
+    function draw(number) {
+      const [atoms, x, y, near] = way.frames[number];
+      atoms.forEach((atom, k) => {
+        const r = way.radii[atom];
+        put(balls[k], x[k], y[k], r);
+        balls[k].setAttribute("fill", colour(atom, near[k]));
+        put(gleams[k], x[k] - 0.3 * r, y[k] - 0.33 * r, 0.28 * r);
+      });
+      put(dot, ...way.dots[number], 5);
+      caption.textContent = way.captions[number];
+      slider.value = String(number);
+    }
+
+    function stop() {
+      clearInterval(timer);
+      timer = null;
+      play.setAttribute("aria-pressed", "false");
+      play.textContent = "play";
+    }
+
+    play.addEventListener("click", () => {
+      if (timer !== null) {
+        stop();
+        return;
+      }
+      if (Number(slider.value) === last) {
+        draw(0);
+      }
+      play.setAttribute("aria-pressed", "true");
+      play.textContent = "stop";
+      // Ten seconds at the most, and slow enough to be seen where there are few.
+      timer = setInterval(() => {
+        const next = Number(slider.value) + 1;
+        draw(next);
+        if (next === last) {
+          stop();
+        }
+      }, Math.min(400, 10000 / last));
+    });
+    slider.addEventListener("input", () => {
+      stop();
+      draw(Number(slider.value));
+    });
+    picture.setAttribute("viewBox", way.box.join(" "));
+    draw(last);
+  }
+
+  const text = document.querySelector("#way-data");
+  if (text !== null) {
+    journey(text.textContent);
+  }
+
   if (data !== null && count > 0) {
     const box = document.querySelector("#viewer");
     const parts = { meta: "viewer-meta", structure: "viewer", info: "viewer-info" };

@@ -1,0 +1,98 @@
+"""Tune the baselines, and hold them against the paper's.
+
+l2h tune lj13 --optimizers adam,fire
+l2h tune lj13,lj75,si64-paper --optimizers adam,fire --folder runs/baselines
+l2h tune lj38 --optimizers bh-plain --steps 5000
+
+The same command again goes on where it was interrupted.
+"""
+
+import itertools
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+
+def main(
+    tasks: Annotated[str, tyro.conf.Positional],
+    /,
+    *,
+    optimizers: str = "adam,fire",
+    steps: int = 2000,
+    starts: int = 150,
+    updates: int = 100,
+    seed: int = 0,
+    folder: Path | None = None,
+) -> None:
+    """Try a grid of hyper-parameters and learned ones, and report the best on held-out
+    starts.
+
+    Args:
+        tasks: Names of tasks, or a family, joined by commas.
+        optimizers: Kinds, joined by commas: adam, fire, fire-ase, bh-paper, bh-plain.
+        steps: Granted to each run.
+        starts: Validation starts, and as many held-out ones.
+        updates: Outer steps of learning from each value of the grid; 0 for none.
+        seed: Determines noise and starts.
+        folder: Where to write; runs/tune by default.
+    """
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from ..evaluation import tuning
+    from ..io import write_atomically
+    from ..report.meter import meter
+    from ..report.tuning import tuning_table
+    from ..tasks import get, members
+
+    kinds, problems = optimizers.split(","), [get(name) for name in members(tasks)]
+    known = tuning.grids()
+    if unknown := [kind for kind in kinds if kind not in known]:
+        raise ValueError(
+            f"optimizers: {', '.join(unknown)} unknown; choose from {', '.join(known)}."
+        )
+    limits = {"steps": (steps, 1), "starts": (starts, 2), "updates": (updates, 0)}
+    for name, (value, least) in limits.items():
+        if value < least:
+            raise ValueError(f"{name}: {value} given; it must be at least {least}.")
+
+    settings = {"steps": steps, "starts": starts, "updates": updates, "seed": seed}
+    path = (folder or Path("runs") / "tune") / "baselines.json"
+    results: dict[str, Any] = {"tuned": {}}
+    if path.exists():
+        results = json.loads(path.read_text())
+    command = shlex.join(["l2h", "tune", *sys.argv[1:]])
+    done = {
+        (task.name, kind): results["tuned"].get(task.name, {}).get(kind)
+        for task in problems
+        for kind in kinds
+    }
+    for (name, kind), entry in done.items():  # before anything is computed
+        if entry is not None and entry["settings"] != settings:
+            raise ValueError(
+                f"folder: {path} has {kind} on {name} with {entry['settings']}, not "
+                f"{settings}; choose another."
+            )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for task in problems:
+        for kind in kinds:
+            entry = done[task.name, kind]
+            if entry is None:
+                grid, tries = known[kind], itertools.count()
+                total = tuning.parts(len(grid), updates)
+                with meter(total, f"{task.name}, {kind}") as show:
+                    found = tuning.tuning_entry(
+                        grid,
+                        task,
+                        note=lambda text, show=show, tries=tries: show(next(tries), text),
+                        **settings,
+                    )
+                entry = {"command": command, "settings": settings, **found}
+                results["tuned"].setdefault(task.name, {})[kind] = entry
+                write_atomically(path, json.dumps(results, indent=1) + "\n")
+            print(f"\n{tuning_table(task.name, kind, entry)}\n")
+    print(path)
