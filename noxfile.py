@@ -74,6 +74,14 @@ def strategies(session: nox.Session) -> None:
 
 
 @nox.session
+def paper(session: nox.Session) -> None:
+    """Repeat a part of the paper's appendix: transfer, sizes, bimetallic or hopping."""
+    name, *rest = session.posargs or ["transfer", "--quick"]
+    session.install("-e", ".[run]")
+    session.run("python", "-m", f"pipelines.{name}", *rest)
+
+
+@nox.session
 def peers(session: nox.Session) -> None:
     """Run other programs' searches beside ours; those that do not install are named."""
     session.install("-e", ".[run,md]")

@@ -1,4 +1,5 @@
-"""Run the checks: `python -m checks [--quick] [--only GROUP]`, or `nox -s verify`."""
+"""Run the checks: `python -m checks [--quick | --full] [--only GROUP]`, or
+`nox -s verify`."""
 
 import argparse
 import dataclasses
@@ -95,7 +96,11 @@ def run(group: str, context: Context, spent: dict[str, float]) -> list[Row | Ski
 def main() -> int:
     """Parse arguments, run, print, write the report; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m checks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under two minutes")
+    extent = parser.add_mutually_exclusive_group()
+    extent.add_argument("--quick", action="store_true", help="under two minutes")
+    extent.add_argument(
+        "--full", action="store_true", help="with searches for clusters up to 150 atoms"
+    )
     parser.add_argument("--only", choices=ORDER, help="run one group")
     arguments = parser.parse_args()
 
@@ -114,7 +119,9 @@ def main() -> int:
                 titles = ("check", "measured", "expected", "tolerance", "pass")
                 heads = (f"{t:<{w}}" for t, w in zip(titles, WIDTHS, strict=True))
                 print(" | ".join((*heads, "source")))
-                results += run(group, Context(arguments.quick, device), spent)
+                results += run(
+                    group, Context(arguments.quick, device, arguments.full), spent
+                )
                 print(f"   {time.perf_counter() - began:.1f} s")
 
     rows = [r for r in results if isinstance(r, Row)]

@@ -47,6 +47,8 @@ class Context:
 
     quick: bool
     device: jax.Device
+    full: bool = False
+    """Whether searches go on to the largest clusters, for an hour or so."""
 
 
 Check = Callable[[Context], Iterator[Row | Skip]]

@@ -93,17 +93,33 @@ def onward(task: Task) -> Arm:
 
 
 def learned(task: Task) -> Arm:
-    """Let a learned optimizer run from the task's own starts, then quench.
+    """Let a learned optimizer run from the task's own starts, then quench."""
+    steps = {"lj13": 50, "lj38": 250, "lj-family": 200}
+    name = _network(task)
+    return Arm("learned", task.init, weights.load(name), steps[name])
 
-    Bundled weights, trained on Lennard-Jones alone; natural units carry them to metals.
-    Which, and for how many steps: what cost least a hit (docs/search.md).
-    """
-    name, steps = (
-        ("lj38", 250) if _metal(task) or 32 <= task.n <= 45 else ("lj-family", 200)
-    )
-    if task.n <= 15 and not _metal(task):
-        name, steps = "lj13", 50
-    return Arm("learned", task.init, weights.load(name), steps)
+
+def learned_symmetric(task: Task) -> Arm:
+    """Let a learned optimizer run from symmetric starts, within their symmetry, then
+    quench freely."""
+    init = Symmetric.of(task.potential, task.n)
+    steps = 60 if _metal(task) else 150
+    return Arm("learned-symmetric", init, weights.load("lj38"), steps)
+
+
+def hopping(task: Task) -> Arm:
+    """Hop by legs of a learned optimizer, with repair."""
+    name = "lj-family" if task.n < 32 and not _metal(task) else "lj38"
+    walk = BasinHopping.learned(weights.load(name))
+    return Arm("learned-hopping", task.init, walk, HOPS)
+
+
+def _network(task: Task) -> str:
+    """Return the bundled weights that cost least a hit from random starts
+    (docs/search.md); trained on Lennard-Jones alone, natural units carry them to metals."""
+    if _metal(task) or 32 <= task.n <= 45:
+        return "lj38"
+    return "lj13" if task.n <= 15 else "lj-family"
 
 
 ARMS: Registry[Callable[[Task], Arm]] = Registry(
@@ -113,6 +129,8 @@ ARMS: Registry[Callable[[Task], Arm]] = Registry(
         "grown-quiet": quiet,
         "symmetric": symmetric,
         "learned": learned,
+        "learned-symmetric": learned_symmetric,
+        "learned-hopping": hopping,
         "onward": onward,
         "bh-strong": strong,
         "bh-plain": plain,
@@ -137,8 +155,9 @@ def default(task: Task) -> tuple[str, ...]:
     if not suits(task.potential):
         return ("symmetric", "onward", "bh-strong", "random")
     # A network knows what it was trained on: close-packed clusters of these sizes.
-    trained = ("learned",) if task.n <= 80 else ()
-    return ("grown", "grown-quiet", *trained, "symmetric", "onward", "bh-strong")
+    known = task.n <= 80
+    descents = ("learned", "learned-symmetric") if known else ("symmetric",)
+    return ("grown", "grown-quiet", *descents, "onward", "bh-strong")
 
 
 def abandonment(task: Task) -> Abandonment:

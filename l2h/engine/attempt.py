@@ -28,11 +28,20 @@ LIMIT = 400
 TOLERANCES = 0.1, 0.05
 
 
+class Walked(eqx.Module):
+    """A start, and where a walk has led from it."""
+
+    start: Float[Array, "n d"]
+    positions: Float[Array, "n d"]
+    """The lowest of the walk; the start without one."""
+    spent: Spent
+
+
 class Begun(eqx.Module):
     """An attempt at the end of its probation."""
 
     start: Float[Array, "n d"]
-    """Where its quench began."""
+    """Where it began."""
     state: State
     """Of the quench."""
     expected: Float[Array, ""]
@@ -64,7 +73,7 @@ def start(
     keys: Key[Array, " b"],
     known: Float[Array, "b n d"] | None = None,
     rows: int | None = None,
-) -> Start:
+) -> Walked:
     """Make starts, and walk from them.
 
     Arguments:
@@ -76,7 +85,7 @@ def start(
         rows: length of the result, in which more atoms have room.
     """
 
-    def one(key: PRNGKeyArray, known: Float[Array, "n d"] | None) -> Start:
+    def one(key: PRNGKeyArray, known: Float[Array, "n d"] | None) -> Walked:
         for_start, for_walk = jax.random.split(key)
         if init is None:
             assert known is not None
@@ -92,14 +101,14 @@ def start(
             walked = rollout(optimizer, potential, positions, steps, key=for_walk)
             positions = walked.best_positions
             spent += Spent(walked.state.evaluations, jnp.asarray(0, jnp.int32))
-        absent = 0 if rows is None else rows - n
-        return Start(jnp.pad(positions, ((0, absent), (0, 0))), spent)
+        absent = ((0, 0 if rows is None else rows - n), (0, 0))
+        return Walked(jnp.pad(begun.positions, absent), jnp.pad(positions, absent), spent)
 
     return jax.vmap(one)(keys, known)
 
 
 @eqx.filter_jit
-def probation(rule: Abandonment, potential: AbstractPotential, starts: Start) -> Begun:
+def probation(rule: Abandonment, potential: AbstractPotential, starts: Walked) -> Begun:
     """Take the first steps of quenches, those before which nobody is judged.
 
     Arguments:
@@ -108,13 +117,12 @@ def probation(rule: Abandonment, potential: AbstractPotential, starts: Start) ->
         starts: one entry each.
     """
 
-    def one(start: Start) -> Begun:
+    def one(walked: Walked) -> Begun:
         optimizer, key = LBFGS.coarse(), jax.random.key(0)
-        state = optimizer.init(potential, start.positions, horizon=LIMIT, key=key)
+        state = optimizer.init(potential, walked.positions, horizon=LIMIT, key=key)
         state = advance(optimizer, potential, state, rule.after, key=key)
-        spent = start.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
-        expected = rule.expected(potential, state)
-        return Begun(start.positions, state, expected, spent)
+        spent = walked.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
+        return Begun(walked.start, state, rule.expected(potential, state), spent)
 
     return jax.vmap(one)(starts)
 
@@ -195,21 +203,21 @@ def _repair(potential: AbstractPotential, ended: Ended, tolerance: float) -> End
 
     def body(carry: tuple[Ended, Bool[Array, ""]]) -> tuple[Ended, Bool[Array, ""]]:
         ended, _ = carry
-        place = rearrange(potential, ended.positions)
+        changed = rearrange(potential, ended.positions)
         # Where nothing was exchanged, there is nothing to quench.
         nothing = ended.positions, ended.energy, zero
         positions, energy, cost = seldom(
-            place.gain > 0, relaxed, nothing, potential, place.positions
+            changed.gain > 0, relaxed, nothing, potential, changed.positions
         )
         better = energy < ended.energy - BETTER * unit.energy
-        changed = Ended(
+        after = Ended(
             jnp.where(better, positions, ended.positions),
             jnp.where(better, energy, ended.energy),
             ended.finished,
-            ended.spent + Spent(cost, place.probes),
+            ended.spent + Spent(cost, changed.probes),
             ended.repairs + better.astype(jnp.int32),
         )
-        return changed, better
+        return after, better
 
     return jax.lax.while_loop(going, body, (ended, ended.finished))[0]
 

@@ -35,9 +35,8 @@ class Tally:
     @property
     def cost(self) -> float:
         """Evaluations an attempt, as far as is known."""
-        return (
-            self.spent.evaluations / self.attempts if self.attempts else float(self.least)
-        )
+        spent = int(self.spent.evaluations)
+        return spent / self.attempts if self.attempts else float(self.least)
 
     def summary(self) -> dict[str, Any]:
         """Return what is reported, as plain Python."""

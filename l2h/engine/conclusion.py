@@ -32,7 +32,7 @@ def conclude(
     task, books = problem.task, ledger.copy()
     minima, polishing = _polished(crew, books)
     best = minima[0].energy if minima else math.inf
-    made = books.spent.evaluations
+    made = books.evaluations
     progress = [*books.progress, (made, best)] if minima else []
     counts = {
         "evaluations": made + polishing,
@@ -63,7 +63,7 @@ def conclude(
 
 def _polished(crew: Crew, books: Ledger) -> tuple[list[Minimum], int]:
     """Return polished minima, lowest first, and the evaluations that this took."""
-    allowance, spent = POLISHING * books.spent.evaluations, 0
+    allowance, spent = POLISHING * books.evaluations, 0
     rows = sorted([*books.minima, *books.spares], key=lambda row: row.energy)
     shown: list[Minimum] = []
     for number, row in enumerate(rows):

@@ -90,6 +90,11 @@ class Ledger:
         tally.spent += spent
         self.spent += spent
 
+    @property
+    def evaluations(self) -> int:
+        """All that were made."""
+        return int(self.spent.evaluations)
+
     def fail(self, tally: Tally) -> None:
         """Enter an attempt that met an energy or a gradient that is not finite."""
         tally.failed += 1
@@ -121,12 +126,13 @@ class Ledger:
         """
         tally.best = min(tally.best, energy)
         mark = fingerprint(self.task, positions)
-        now, who = self.spent.evaluations, self._who(tally, independent)
-        self.merge(Minimum(energy, positions, 1, now, mark, *who))
+        who = self._who(tally, independent)
+        first = self.evaluations
+        self.merge(Minimum(energy, positions, 1, first, mark, *who))
         gap = ENERGY_WINDOW * self.unit
         lower = energy < self._lowest() - gap
         if lower:
-            self.progress.append((self.spent.evaluations, energy))
+            self.progress.append((self.evaluations, energy))
             # Finds of what was the best until now say nothing any more.
             for other in self.tallies:
                 other.finds = 0
@@ -135,8 +141,7 @@ class Ledger:
 
     def _who(self, tally: Tally, independent: bool) -> tuple[int, int]:
         """Return number and arm of the attempt that is being entered."""
-        arm = next(k for k, other in enumerate(self.tallies) if other is tally)
-        return (self.attempts - 1, arm) if independent else (-1, -1)
+        return (self.attempts - 1, self.tallies.index(tally)) if independent else (-1, -1)
 
     def _lowest(self) -> float:
         return self.progress[-1][1] if self.progress else math.inf
@@ -150,8 +155,8 @@ class Ledger:
             if abs(spare.energy - energy) <= ALIKE * self.unit:
                 spare.hits += 1
                 return
-        now, who = self.spent.evaluations, self._who(tally, independent)
-        self.spares.append(Spare(energy, positions, 1, now, *who))
+        who = self._who(tally, independent)
+        self.spares.append(Spare(energy, positions, 1, self.evaluations, *who))
         self.spares.sort(key=lambda s: s.energy)
         del self.spares[SPARE:]
 
@@ -211,14 +216,14 @@ class Ledger:
             row["spent"] = Spent(*row["spent"])
             row["best"] = math.inf if row["best"] is None else row["best"]
             tallies.append(Tally(**row))
-        counts = known["counts"]
-        ledger = Ledger(task, tallies, **counts | {"spent": Spent(*counts["spent"])})
-        for e, x, *numbers in zip(*tree["minima"], strict=True):
-            hits, first, *who = map(int, numbers)
+        total = known["counts"]
+        ledger = Ledger(task, tallies, **total | {"spent": Spent(*total["spent"])})
+        for e, x, *counts in zip(*tree["minima"], strict=True):
+            hits, first, *who = map(int, counts)
             mark = fingerprint(task, x)
             ledger.minima.append(Minimum(float(e), x, hits, first, mark, *who))
-        for e, x, *numbers in zip(*tree["spares"], strict=True):
-            ledger.spares.append(Spare(float(e), x, *map(int, numbers)))
+        for e, x, *counts in zip(*tree["spares"], strict=True):
+            ledger.spares.append(Spare(float(e), x, *map(int, counts)))
         ledger.progress = [(int(n), float(e)) for n, e in tree["progress"]]
         return ledger
 

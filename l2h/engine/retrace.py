@@ -1,5 +1,6 @@
 """Make a successful attempt again, and keep the way."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from .._rollout import rollout
+from ..domains import Domain
 from ..optimizers import LBFGS, AbstractOptimizer
+from ..potentials import Callback
 from .abandonment import Abandonment
 from .arms import Arm, abandonment, choose
 from .crew import Crew
@@ -23,6 +26,8 @@ DESCENT = 240
 LEFT = 1e-3
 # Largest distance of an atom, in natural lengths, between two ends of one way.
 APART = 0.5
+# The same, between the end of a walk and of the probation that follows.
+STRAYED = 1.0
 
 
 class _Way:
@@ -65,30 +70,32 @@ def retrace(
         twice.
     """
     known = [k for k, origin in enumerate(result.origins) if origin is not None]
-    if not known or not result.task.potential.space.invariant:
+    potential = result.task.potential
+    foreign = isinstance(potential, Callback) or not potential.space.invariant
+    if not known or foreign:
         return None
     which, task = known[0], result.task
     origin = result.origins[which]
     assert origin is not None
     chosen = choose(task, [origin.arm])[0] if arm is None else arm
     rule = rule or abandonment(task)
-    crew = Crew(task.potential, task.n, rule, result.seed, jax.local_devices()[:1])
-    if crew.outside:
-        return None
-    # By the programs that the search has compiled, hence to the bit.
+    key = jax.random.fold_in(Domain.SEARCH.key(result.seed), origin.attempt)
+    # The programs that the search has compiled, on the device that it begins with.
+    crew = Crew(potential, task.n, rule, result.seed, jax.local_devices()[:1])
     begun = crew.begin(chosen, np.array([origin.attempt]))
-    (last,) = crew.finish(begun, [0], np.inf).values()
+    first = jax.tree.map(lambda leaf: leaf[0], begun)
+    start, settled = (x[: task.n] for x in (first.start, first.state.observation.positions))
     way = _Way()
-    begins = jnp.asarray(begun.start[0, : task.n])
     if chosen.walk is not None:
-        _walk(way, chosen, result, crew.start(chosen, origin.attempt), begins)
-    _descend(way, result, begins)
+        _walk(way, chosen, result, start, settled, key)
+    _descend(way, result, start if chosen.walk is None else settled)
+    last = crew.finish(begun, [0], math.inf)[0]
     apart = partial(_apart, float(task.potential.scale.length))
     if apart(last.positions, result.positions[which]) > APART:
         return None
     if apart(way.positions[-1], last.positions) > APART:
-        spent = [int(last.spent.evaluations)]
-        way.add("exchange of atoms", spent, [last.energy], [last.positions])
+        stage = "atoms exchanged with vacancies" if last.repairs > 0 else "descent"
+        way.add(stage, [int(last.spent.evaluations)], [last.energy], [last.positions])
     energy = float(result.energies[which])
     way.add("minimum", [1], [energy], [result.positions[which]])
     return Trajectory(
@@ -101,22 +108,29 @@ def retrace(
     )
 
 
-def _walk(way: _Way, arm: Arm, result: SearchResult, seed: Any, begins: Any) -> None:
+def _walk(
+    way: _Way,
+    arm: Arm,
+    result: SearchResult,
+    start: Float[np.ndarray, "n d"],
+    settled: Float[np.ndarray, "n d"],
+    key: Any,
+) -> None:
     """Add the walk, as far as its lowest structure, from which the descent begins."""
     assert arm.walk is not None
-    start, key = seed
-    trace = _trace(arm.walk, result, start, arm.steps, key)
+    _, own = jax.random.split(key)
+    trace = _trace(arm.walk, result, start, arm.steps, own)
     last = int(np.argmin(trace.energies))
     length = float(result.task.potential.scale.length)
-    if _apart(length, trace.positions[last], np.asarray(begins)) > APART:
+    if _apart(length, trace.positions[last], settled) > STRAYED:
         # A walk is chaotic: another program, rounded differently, may lead elsewhere.
         last = 0
     _keep(way, "walk", trace, last, WALKED)
 
 
-def _descend(way: _Way, result: SearchResult, start: Any) -> None:
-    """Add the descent."""
-    trace = _trace(LBFGS.coarse(), result, start, DESCENT, jax.random.key(0))
+def _descend(way: _Way, result: SearchResult, first: Float[np.ndarray, "n d"]) -> None:
+    """Add the descent from there."""
+    trace = _trace(LBFGS.coarse(), result, first, DESCENT, jax.random.key(0))
     left = np.abs(trace.energies - trace.energies[-1])
     ends = int(np.argmax(left <= LEFT * result.task.unit))
     _keep(way, "descent", trace, ends, DESCENDED)
@@ -136,7 +150,7 @@ def _trace(
     key: Any,
 ) -> Any:
     potential = result.task.potential
-    run = rollout(optimizer, potential, start, steps, key=key, trace_every=1)
+    run = rollout(optimizer, potential, jnp.asarray(start), steps, key=key, trace_every=1)
     return jax.device_get(run.trace)
 
 

@@ -34,9 +34,9 @@ class Room(eqx.Module):
             species = jnp.pad(species, (0, rows - n), mode="edge")
         # NumPy makes the mask: a comparison on a device would be compiled for each size.
         present = jnp.asarray(np.arange(rows) < n)
-        return Room(potential_with(potential, Partial(present), species), rows)
+        return Room(potential_with(potential, Partial(present=present), species), rows)
 
     def filled(self, positions: Float[np.ndarray, "b n d"]) -> Float[np.ndarray, "b m d"]:
         """Return structures with rows for absent atoms added."""
-        extra = self.rows - positions.shape[1]
+        extra = int(self.rows - positions.shape[1])
         return np.pad(positions, ((0, 0), (0, extra), (0, 0)))

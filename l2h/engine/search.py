@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -39,7 +39,7 @@ PAUSE = 5.0
 # So many failed attempts in a row, and something is wrong with the potential.
 FAILURES = 3
 # Of the engine's ways, on which results depend: books of another one are not continued.
-EDITION = 3
+EDITION = 2
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _Search:
         self,
         problem: Problem,
         limits: Limits,
-        devices: list[jax.Device],
+        devices: list[Any],
         folder: Path | None,
     ) -> None:
         self.problem, self.limits, self.task = problem, limits, problem.task
@@ -174,7 +174,7 @@ class _Search:
                 f"{FAILURES} attempts in a row met an energy or a gradient that is not "
                 "finite; look at the potential"
             )
-        if books.spent.evaluations >= limits.budget:
+        if books.evaluations >= limits.budget:
             return f"the budget of {limits.evaluations:,} evaluations is spent"
         minutes = limits.minutes
         if minutes is not None and self._searching() >= 60 * minutes:
@@ -184,9 +184,9 @@ class _Search:
     def _progress(self, arm: str) -> Progress:
         books = self.ledger
         elapsed = time.monotonic() - self.begun_at
-        spent, minima = books.spent.evaluations, len(books.minima)
-        known = (spent, books.attempts, minima, books.best, arm)
-        return Progress(*known, elapsed, self._searching())
+        spent, minima = books.evaluations, len(books.minima)
+        searching = self._searching()
+        return Progress(spent, books.attempts, minima, books.best, arm, elapsed, searching)
 
     def _searching(self) -> float:
         """Return the seconds since the first attempts were finished."""
@@ -199,10 +199,10 @@ class _Search:
         size = min(ROUND, FIRST_ROUND * 2 ** max(0, books.rounds - 1))
         if arm.walk is not None:
             # Walks are dear: what one round risks follows what was spent before.
-            share = math.ceil(RISK * books.spent.evaluations / tally.cost)
+            share = math.ceil(RISK * books.evaluations / tally.cost)
             size = min(size, max(FIRST_ROUND, share))
         if math.isfinite(self.limits.budget):
-            left = self.limits.budget - books.spent.evaluations
+            left = self.limits.budget - books.evaluations
             size = min(size, max(1, math.ceil(left / tally.cost)))
         return size
 
@@ -235,8 +235,8 @@ class _Search:
             for k in range(since, place):
                 books.attempts += 1
                 tally.attempts += 1
-                spent = begun.spent
-                books.spend(tally, Spent(int(spent.evaluations[k]), int(spent.probes[k])))
+                spent = jax.tree.map(lambda leaf, k=k: int(leaf[k]), begun.spent)
+                books.spend(tally, spent)
                 if k in ends:
                     self._enter(arm, tally, *ends[k])
                 elif not valid[k]:

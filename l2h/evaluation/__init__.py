@@ -3,7 +3,11 @@
 from .harness import evaluate as evaluate, milestones as milestones
 from .known import KnownSearch as KnownSearch, strongest as strongest
 from .method import Method as Method
-from .minima import distinct as distinct, fingerprint as fingerprint
+from .minima import (
+    assigned as assigned,
+    distinct as distinct,
+    fingerprint as fingerprint,
+)
 from .statistics import (
     Interval as Interval,
     cost_per_hit as cost_per_hit,
@@ -11,3 +15,4 @@ from .statistics import (
     success_rate as success_rate,
 )
 from .trials import Trials as Trials, cheapest as cheapest, compared as compared
+from .walks import Walks as Walks, walk as walk

@@ -1,7 +1,7 @@
 """Which structures are the same minimum."""
 
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..spaces import Periodic
 from ..tasks import Task
@@ -28,20 +28,38 @@ def distinct(
             finite are left out.
         positions: the structures, in the potential's unit of length.
     """
+    which = assigned(task, energies, positions)
+    order = np.argsort(np.asarray(energies, np.float64), kind="stable")
+    return [int(index) for index in order if which[index] == index]
+
+
+def assigned(
+    task: Task,
+    energies: Float[Array, " b"] | Float[np.ndarray, " b"],
+    positions: Float[Array, "b n d"] | Float[np.ndarray, "b n d"],
+) -> Int[np.ndarray, " b"]:
+    """Return for each structure the index of the one that stands for its minimum: the
+    lowest that equals it; -1 where the energy is not finite.
+
+    Arguments:
+        task, energies, positions: as for `distinct`.
+    """
     energies = np.asarray(energies, np.float64)
     # Rounding in single precision may part two quenches of one minimum further.
     eps = np.finfo(np.asarray(positions).dtype).eps
     size = np.max(np.abs(energies[np.isfinite(energies)]), initial=0.0)
     gap = max(ENERGY_WINDOW * task.unit, 16 * eps * size)
     prints: dict[int, np.ndarray] = {}
-    for index in np.argsort(energies, kind="stable"):
+    which = np.full(len(energies), -1)
+    for index in np.argsort(energies, kind="stable").tolist():
         if not np.isfinite(energies[index]):
             continue
         mine = fingerprint(task, np.asarray(positions[index], np.float64))
         near = [other for other in prints if energies[index] - energies[other] <= gap]
-        if not any(np.max(np.abs(mine - prints[o])) <= LENGTH_WINDOW for o in near):
-            prints[int(index)] = mine
-    return list(prints)
+        same = (o for o in near if np.max(np.abs(mine - prints[o])) <= LENGTH_WINDOW)
+        which[index] = next(same, index)
+        prints.setdefault(int(which[index]), mine)
+    return which
 
 
 def fingerprint(task: Task, positions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " f"]:

@@ -264,6 +264,8 @@ class Trials(eqx.Module):
             "reference_known": self.task.reference is not None,
             "lowest": float(np.min(energies)),
             "mean": float(np.mean(finite)) if finite.size else np.inf,
+            "mean_error": _error(finite),
+            "mean_before_quench": float(np.mean(np.min(self.found, axis=1))),
             **{
                 f"quantile_{round(100 * q)}": value
                 for q, value in zip(QUANTILES, quantiles, strict=True)
@@ -314,6 +316,13 @@ def cheapest(trials: Sequence[Trials]) -> Trials:
         return cost.value, float(np.mean(t.energies))
 
     return min(compared(trials), key=rank)
+
+
+def _error(values: Float[np.ndarray, " b"]) -> float:
+    """Return the standard error of a mean; not a number for fewer than two values."""
+    if values.size < 2:
+        return float("nan")
+    return float(np.std(values, ddof=1) / np.sqrt(values.size))
 
 
 def _columns(name: str, interval: Interval) -> dict[str, float]:

@@ -29,8 +29,7 @@ class Grown(AbstractDetailedInit):
     energy changed by noise; the least bound atoms leave, or the best sites are filled,
     until the number is right, and atoms and vacancies are exchanged while that gains. Where
     a core falls apart, nothing grows on it, and the start is a uniform one. Where space
-    says that some of the atoms are absent, as many
-    grow as are present, into the first rows.
+    says that atoms are absent, as many grow as are present, into the first rows.
 
     Arguments:
         groups: point groups of the cores, each as likely.

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, UInt32
 
 from .._leaves import as_array, require_instance, require_positive
+from .._platform import held, in_turn
 from ..domains import Domain, Purpose, attempt_keys
 from ..inits import AbstractInit
 from ..potentials import AbstractPotential
@@ -128,22 +129,26 @@ class Trainer(eqx.Module):
     def memory(self, weights: int) -> int:
         """Estimated bytes that a device needs while it evaluates a chunk.
 
-        Tasks are evaluated one after the other, so the largest counts.
+        Tasks that one program serves are held together on accelerators; all others are
+        evaluated one after the other, so the largest counts.
 
         Arguments:
             weights: number of trainable numbers, see `l2h.meta.count`.
         """
         largest = 0
-        for task in self.tasks:
+        for group in alike(self.tasks):
+            task = self.tasks[group[0]]
             space = task.potential.space
             shape = jax.ShapeDtypeStruct((task.n, space.dimension), self.precision)
-            largest = max(largest, eqx.filter_eval_shape(space.pairs, shape).squared.size)
-        structures = self.starts_per_task * (PER_PAIR * largest + PER_STRUCTURE)
+            pairs = eqx.filter_eval_shape(space.pairs, shape).squared.size
+            structure = PER_PAIR * pairs + PER_STRUCTURE
+            largest = max(largest, held(len(group)) * structure)
+        structures = self.starts_per_task * largest
         itemsize = jnp.dtype(self.precision).itemsize
         return self.width * (structures + PER_WEIGHT * weights) * itemsize
 
     def _mapped(self, one: Callable[..., Any], group: tuple[int, ...], *arguments: Any):
-        """Map `one(potential, init, *arguments)` over alike tasks, one after the other."""
+        """Map `one(potential, init, *arguments)` over alike tasks, in turn."""
         split = [
             eqx.partition((self.tasks[i].potential, self.tasks[i].init), eqx.is_array)
             for i in group
@@ -155,7 +160,7 @@ class Trainer(eqx.Module):
             arrays, others = element
             return one(*eqx.combine(arrays, rest), *others)
 
-        return jax.lax.map(apply, (stacked, arguments))
+        return in_turn(apply, (stacked, arguments))
 
     def _keys(self, task: PRNGKeyArray, purpose: Purpose) -> Key[Array, " c"]:
         """Return the keys of all copies of a task, one each."""

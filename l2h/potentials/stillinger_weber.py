@@ -20,6 +20,9 @@ COSINE = -1 / 3
 # Periodic silicon lists pairs up to here, in natural lengths: beyond its own cutoff, so
 # that the neighbour shells of a learned optimizer are whole.
 REACH = 2.2
+# Closer to the cutoff than this, in natural lengths, an exponential in the inverse gap is
+# zero in any precision.
+NEXT = 1e-3
 
 
 class StillingerWeber(AbstractPotential):
@@ -147,21 +150,26 @@ class StillingerWeber(AbstractPotential):
         \[ \sum_{j<k} h_j h_k (u_j \cdot u_k - c)^2 = \tfrac12 \Big[
            \big|\sum h u u^T\big|^2 - 2c \big|\sum h u\big|^2
            + c^2 \big(\sum h\big)^2 - (1-c)^2 \sum h^2 \Big] \]
+
+        What an atom's own share gains from moving along a pair, the partner loses.
         """
         s = self.like(positions)
         pairs = s.space.pairs(positions)
-        inside, distance, gap = s._within(pairs)
-        inverse = 1 / distance
+        end, axes = s.a * s.sigma, range(len(pairs.differences))
+        # Beyond the cutoff all exponentials vanish, by the gap to it from below, without
+        # asking which pairs interact. Processors compute anew what is used repeatedly,
+        # unless it ends with a root, a quotient or an exponential: many things do here.
+        distance = jnp.sqrt(jnp.minimum(pairs.squared, end**2))
+        gap = jnp.minimum(distance - end, -NEXT * s.sigma * jnp.minimum(s.gamma, 1))
         reach = s.sigma / gap
-        ratio = jnp.log(s.sigma * inverse)
-        core = jnp.where(inside, s.B * jnp.exp(s.p * ratio + reach), 0)
-        well = jnp.where(inside, jnp.exp(s.q * ratio + reach), 0)
-        tail = jnp.where(inside, jnp.exp(s.gamma * reach), 0)
-        units = [c * inverse for c in pairs.differences]
-        core, well, tail, inverse, units = jax.lax.optimization_barrier(
-            (core, well, tail, inverse, units)
-        )
-        axes = range(len(units))
+        units = [c / distance for c in pairs.differences]
+        ratio = jnp.log(s.sigma / distance)
+        core = jnp.exp(jnp.log(s.B) + s.p * ratio + reach)
+        well = jnp.exp(s.q * ratio + reach)
+        tail = jnp.exp(s.gamma * reach)
+        # The barrier keeps the compiler from taking products of exponentials for those of
+        # sums.
+        core, well, tail = jax.lax.optimization_barrier((core, well, tail))
 
         first = [_sum(tail * u) for u in units]
         second = {(b, c): _sum(tail * units[b] * units[c]) for b in axes for c in axes[b:]}
@@ -176,39 +184,32 @@ class StillingerWeber(AbstractPotential):
         bonds = _sum(core - well)
         shares = 0.5 * s.epsilon * (s.A * bonds + s.strength * angles)
 
-        # What the triples of both ends of a pair make of it. Seen from the partner a pair
-        # points the other way: odd moments enter with a minus sign.
-        odd = [_ends(moment, -1) for moment in first]
-        even = {key: _ends(moment, 1) for key, moment in second.items()}
-        turned = [sum(even[b, c] * units[c] for c in axes) for b in axes]
+        # Slopes of an atom's share by the vectors of its pairs, in epsilon.
+        odd = [_along(s.strength * COSINE * moment) for moment in first]
+        even = {
+            (b, c): _along(s.strength * (moment + (b == c) * COSINE**2 * count))
+            for (b, c), moment in second.items()
+        }
+        turned = [sum((even[b, c] * units[c] for c in axes), -odd[b]) for b in axes]
         along = sum(turned[c] * units[c] for c in axes)
         slant = sum(odd[c] * units[c] for c in axes)
-        decay = -jnp.square(s.sigma / gap) / s.sigma
-        radial = s.A * (
-            decay * (core - well) - (s.p * core - s.q * well) * inverse
-        ) + s.strength * tail * (
-            s.gamma
-            * decay
-            * (
-                along
-                - 2 * COSINE * slant
-                + COSINE**2 * _ends(count, 1)
-                - 2 * (1 - COSINE) ** 2 * tail
-            )
-            - 2 * inverse * (along - COSINE * slant)
-        )
-        across = 2 * s.strength * tail * inverse
-        gradient = [
-            _sum(radial * units[c] + across * (turned[c] - COSINE * odd[c])) for c in axes
-        ]
+        decay = -jnp.square(reach) * (distance / s.sigma)
+        own = s.strength * (1 - COSINE) ** 2
+        radial = (
+            0.5 * s.A * (decay * (core - well) - (s.p * core - s.q * well))
+            + tail * (s.gamma * decay * (along - slant - own * tail) - 2 * along)
+        ) / distance
+        across = 2 * tail / distance
+        slopes = [radial * units[c] + across * turned[c] for c in axes]
+        gradient = [_sum(slope) - jnp.sum(slope, axis=(0, 2)) for slope in slopes]
         return Observation(
             positions, jnp.sum(shares), s.epsilon * jnp.stack(gradient, axis=-1), shares
         )
 
 
-def _ends(moment: Float[Array, " n"], sign: int) -> Float[Array, "1 n q"]:
-    """Return the moment of each pair's atom plus `sign` times its partner's."""
-    return pad_atoms(moment)[None, None] + sign * moment[None, :, None]
+def _along(moment: Float[Array, " n"]) -> Float[Array, "1 1 q"]:
+    """Return the moment of each pair's atom."""
+    return pad_atoms(moment)[None, None]
 
 
 def _sum(weights: Float[Array, "m n q"]) -> Float[Array, " n"]:

@@ -38,11 +38,7 @@ def write_competition(
     """
     rows = [trials.summary() for group in results for trials in group]
     table_file, numbers = folder / "results.csv", folder / "results.json"
-    text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: _cell(v) for k, v in row.items()} for row in rows)
-    write_atomically(table_file, text.getvalue())
+    write_atomically(table_file, rows_csv(rows))
     content = {**circumstances, "results": [finite(row) for row in rows]}
     write_atomically(numbers, json.dumps(content, indent=1) + "\n")
     paths = [table_file, numbers]
@@ -74,6 +70,16 @@ def _write_lowest(path: Path, group: Sequence[Trials]) -> bool:
         energies=energies[chosen],
     )
     return True
+
+
+def rows_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows of the same columns as comma-separated values; cells of what is not a
+    number are empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: _cell(v) for k, v in row.items()} for row in rows)
+    return text.getvalue()
 
 
 def _cell(value: Any) -> Any:

@@ -174,7 +174,7 @@ def _draw_descent(
                 f"traces[{name!r}]: {y.shape[1]} energies for {x.size} steps; give one "
                 "energy a step, one row a start."
             )
-        low, median, high = _bands(y)
+        low, median, high = bands(y)
         axes.fill_between(x, low, high, color=colours[name], alpha=0.2, linewidth=0)
         axes.plot(x, median, color=colours[name], linewidth=2, label=name)
         known = np.isfinite(median)
@@ -196,7 +196,7 @@ def _mark(line: Callable[..., Any], reference: float, label: str) -> None:
     line(reference, color="black", linestyle="--", linewidth=1, label=label)
 
 
-def _bands(rows: np.ndarray) -> np.ndarray:
+def bands(rows: np.ndarray) -> np.ndarray:
     """Return the 10, 50 and 90 % quantiles over starts; NaN where none is finite."""
     result = np.full((3, rows.shape[1]), np.nan)
     for column in range(rows.shape[1]):

@@ -135,7 +135,9 @@ class Periodic(AbstractSpace):
     piecewise constant and hence has no derivative."""
     shifts: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     entries: tuple[tuple[int, int], ...] = eqx.field(static=True)
-    """Where the cell is not zero; rectangular cells then pay for no products."""
+    """Where the cell is not zero; rectangular cells then pay for few products."""
+    turning: tuple[tuple[int, int], ...] = eqx.field(static=True)
+    """Where its inverse is not zero."""
     dimension: int = eqx.field(static=True)
     invariant: bool = eqx.field(static=True)
 
@@ -149,9 +151,11 @@ class Periodic(AbstractSpace):
             )
         self.cell = jnp.asarray(lattice)
         self.cutoff = jnp.asarray(reach)
-        self.inverse = jnp.asarray(np.linalg.inv(lattice))
+        inverse = np.linalg.inv(lattice)
+        self.inverse = jnp.asarray(inverse)
         self.shifts = image_shifts(lattice, reach)
-        self.entries = tuple((int(k), int(c)) for k, c in np.argwhere(lattice))
+        self.entries = _entries(lattice)
+        self.turning = _entries(inverse)
         self.dimension = len(lattice)
         self.invariant = True
 
@@ -162,14 +166,18 @@ class Periodic(AbstractSpace):
 
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         dtype, n = positions.dtype, positions.shape[0]
-        cell = self.cell.astype(dtype)
-        fractions = _map(
-            jax.lax.stop_gradient(positions),
-            jax.lax.stop_gradient(self.inverse).astype(dtype),
-        )
-        turns = [jnp.round(f) for f in _differences(fractions)]
+        cell, inverse = self.cell.astype(dtype), self.inverse.astype(dtype)
+        # The barrier keeps the padding out of the loop over pairs.
+        rows = jax.lax.optimization_barrier(pad_atoms(positions.T))
+        differences = [(c[None, :] - c[:n, None])[None] for c in rows]
+        # Products in so many words: accelerators would round those of matrices.
+        turns = [
+            jnp.round(
+                sum(differences[c] * inverse[c, k] for c, j in self.turning if j == k)
+            )
+            for k in range(len(rows))
+        ]
         shifts = np.array(self.shifts, dtype)
-        differences = _differences(positions)
         for k, c in self.entries:
             count = jnp.asarray(shifts[:, k, None, None]) - turns[k]
             differences[c] = differences[c] + count * cell[k, c]
@@ -195,11 +203,8 @@ class Periodic(AbstractSpace):
         return _map(fractions, self.cell.astype(fractions.dtype))
 
 
-def _differences(positions: Float[Array, "n d"]) -> list[Float[Array, "1 n q"]]:
-    n = positions.shape[0]
-    # The barrier keeps the padding out of the loop over pairs.
-    rows = jax.lax.optimization_barrier(pad_atoms(positions.T))
-    return [(c[None, :] - c[:n, None])[None] for c in rows]
+def _entries(matrix: Float[np.ndarray, "d d"]) -> tuple[tuple[int, int], ...]:
+    return tuple((int(k), int(c)) for k, c in np.argwhere(matrix))
 
 
 def _map(rows: Float[Array, "n d"], matrix: Float[Array, "d d"]) -> Float[Array, "n d"]:

@@ -89,8 +89,8 @@ def check_features(features: AbstractFeatures[Any], *, rotates: bool = True) -> 
     blank = Learned(features, network, Head())
     reading, _ = features.read(potential, _begin(blank, potential, x))
     require(
-        reading.inputs.shape[0] == features.inputs,
-        f"features: {features.inputs} inputs are declared, {reading.inputs.shape[0]} read",
+        reading.count == features.inputs,
+        f"features: {features.inputs} inputs are declared, {reading.count} read",
     )
     require(
         reading.basis.shape[1] == features.directions,

@@ -93,14 +93,7 @@ def strategy_run(
     Raises:
         ValueError: if the folder holds a run with other settings.
     """
-    if (path / "config.toml").exists():
-        folder, known = RunFolder.open(path)
-        if known != config:
-            raise ValueError(
-                f"folder: {path} holds a run with other settings; choose another --folder."
-            )
-    else:
-        folder = RunFolder.create(path, config)
+    folder = RunFolder.at(path, config)
     for _ in follow(train(config, folder, devices=devices), len(folder.rows())):
         pass
     rows = folder.rows()

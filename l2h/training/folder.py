@@ -67,6 +67,22 @@ class RunFolder:
         return next(path for path in paths if not path.exists())
 
     @staticmethod
+    def at(path: Path, config: TrainingConfig) -> "RunFolder":
+        """Go on with the run of these settings, or start it.
+
+        Raises:
+            ValueError: if the folder holds something else, or cannot be written.
+        """
+        if not (path / "config.toml").exists():
+            return RunFolder.create(path, config)
+        folder, known = RunFolder.open(path)
+        if known != config:
+            raise ValueError(
+                f"folder: {path} holds a run with other settings; choose another --folder."
+            )
+        return folder
+
+    @staticmethod
     def open(path: Path) -> tuple["RunFolder", TrainingConfig]:
         """Open an existing run.
 

@@ -11,7 +11,6 @@ from l2h.evaluation.tuning import (
     grids,
     learn,
     mean,
-    paper,
     settling,
     stored,
     tune,
@@ -81,8 +80,3 @@ def test_unknown_tuning_is_refused():
         methods.get("tuned:gold:lj13")
     with pytest.raises(ValueError, match="grid"):
         tune({}, TASK, 5, seed=0)
-
-
-def test_papers_means_belong_to_tasks_and_kinds():
-    for task, kind in paper():
-        assert tasks.get(task).name == task and kind in grids()

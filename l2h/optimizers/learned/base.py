@@ -17,8 +17,16 @@ class Reading(eqx.Module):
     """
 
     inputs: Float[Array, "f r"]
+    """The network's first inputs, row by row."""
     basis: Float[Array, "c k r"]
     """For each row, `k` candidate displacements of `c` coordinates, in natural lengths."""
+    shared: Float[Array, " g"] | None = None
+    """Its last inputs, where they are the same for all rows."""
+
+    @property
+    def count(self) -> int:
+        """Number of network inputs."""
+        return len(self.inputs) + (0 if self.shared is None else len(self.shared))
 
 
 class AbstractFeatures(eqx.Module, Generic[Memory]):

@@ -59,11 +59,11 @@ class Componentwise(AbstractFeatures[ComponentMemory]):
         own = jnp.concatenate(
             [jnp.arcsinh(stacked), jnp.clip(stacked / typical[None], -5, 5)]
         )
-        shared = clock(state).astype(dtype)
-        inputs = jnp.concatenate(
-            [own.reshape(-1, rows), jnp.broadcast_to(shared[:, None], (CLOCK, rows))]
+        reading = Reading(
+            inputs=own.reshape(-1, rows),
+            basis=jnp.ones((1, 1, rows), dtype),
+            shared=clock(state).astype(dtype),
         )
-        reading = Reading(inputs=inputs, basis=jnp.ones((1, 1, rows), dtype))
         return reading, ComponentMemory(momenta, squares)
 
     def arrange(

@@ -7,7 +7,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..._leaves import cast
+from ..._platform import in_turn
 from ...potentials import AbstractPotential, Observation
+from ...spaces import pad_atoms
 from ..base import State
 from .base import AbstractFeatures, Reading
 from .clock import COUNT as CLOCK, clock
@@ -20,6 +22,8 @@ SHELLS = ((1.0, 0.75), (2.0, 1.0), (3.2, 1.4))
 VECTOR_SHELLS = 2
 LARGEST_GRADIENT = 100.0
 LARGEST_SHARE = 3.0
+# From so many atoms on, a processor gains from going through the shells in turn.
+MANY = 32
 
 
 def _dot(a: Float[Array, "d *#k n"], b: Float[Array, "d *#k n"]) -> Float[Array, "*k n"]:
@@ -27,7 +31,7 @@ def _dot(a: Float[Array, "d *#k n"], b: Float[Array, "d *#k n"]) -> Float[Array,
     return sum(a[c] * b[c] for c in range(a.shape[0]))  # type: ignore[return-value]
 
 
-class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
+class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
     """Per-atom invariants for the network, and vectors for its outputs to weigh.
 
     Vectors: gradient, its momenta at four decays, offset from the centroid (zero in
@@ -38,6 +42,8 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
     vectors, radius of gyration and radial position, three shell occupations, atomic and
     mean energy, height above the best energy so far, and the clock. Lengths and energies
     count in the potential's natural units.
+
+    Rows are padded like those of pairs: loops over atoms then have no remainder.
     """
 
     directions: ClassVar[int] = 1 + len(DECAYS) + 1 + VECTOR_SHELLS
@@ -45,37 +51,38 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
 
     def begin(
         self, potential: AbstractPotential, observation: Observation
-    ) -> Float[Array, "d m n"]:
-        n, d = observation.positions.shape
-        return jnp.zeros((d, len(DECAYS), n), observation.positions.dtype)
+    ) -> Float[Array, "d m r"]:
+        rows = pad_atoms(observation.gradient.T)
+        return jnp.zeros_like(rows, shape=(len(rows), len(DECAYS), rows.shape[1]))
 
     def _shells(
         self, potential: AbstractPotential, positions: Float[Array, "n d"]
     ) -> tuple[Float[Array, "d v n"], Float[Array, "s n"]]:
         pairs = potential.space.pairs(positions)
         inverse = 1 / cast(potential.scale, positions.dtype).length ** 2
-        vectors, counts = [], []
-        for centre, width in SHELLS:
-            distance = (pairs.squared * inverse - centre) / width
-            bump = jnp.square(jnp.maximum(1 - jnp.square(distance), 0))
-            if len(vectors) < VECTOR_SHELLS:
-                vector, count = pairs.contract(bump)
-                vectors.append(vector)
-            else:
-                count = pairs.sum(bump)
-            counts.append(count)
-        return jnp.stack(vectors, axis=1), jnp.stack(counts)
+
+        def shell(bounds: Float[Array, "2"]) -> tuple[Array, Array]:
+            distance = (pairs.squared * inverse - bounds[0]) / bounds[1]
+            return pairs.contract(jnp.square(jnp.maximum(1 - jnp.square(distance), 0)))
+
+        bounds = jnp.asarray(SHELLS, positions.dtype)
+        if len(positions) >= MANY:
+            vectors, counts = in_turn(shell, bounds)
+        else:
+            each = [shell(bounds[k]) for k in range(len(SHELLS))]
+            vectors, counts = map(jnp.stack, zip(*each, strict=True))
+        return jnp.moveaxis(vectors[:VECTOR_SHELLS], 0, 1), counts
 
     def read(
-        self, potential: AbstractPotential, state: State[Float[Array, "d m n"]]
-    ) -> tuple[Reading, Float[Array, "d m n"]]:
+        self, potential: AbstractPotential, state: State[Float[Array, "d m r"]]
+    ) -> tuple[Reading, Float[Array, "d m r"]]:
         seen = state.observation
         x = seen.positions
         n, dtype = x.shape[0], x.dtype
         unit = cast(potential.scale, dtype)
         tiny = jnp.asarray(1e-12, dtype)
 
-        gradient = seen.gradient.T * (unit.length / unit.energy)
+        gradient = pad_atoms(seen.gradient.T) * (unit.length / unit.energy)
         # First by its largest component: squares of the strongest repulsion overflow.
         largest = jnp.max(jnp.abs(gradient), axis=0, keepdims=True)
         gradient = gradient * (LARGEST_GRADIENT / jnp.maximum(largest, LARGEST_GRADIENT))
@@ -83,8 +90,8 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
         gradient = gradient * jnp.minimum(1, LARGEST_GRADIENT / strength)[None]
         decays = jnp.asarray(DECAYS, dtype)[None, :, None]
         momenta = decays * state.memory + (1 - decays) * gradient[:, None]
-        offsets = potential.space.offsets(x).T / unit.length
-        neighbours, occupation = self._shells(potential, x)
+        offsets = pad_atoms(potential.space.offsets(x).T) / unit.length
+        neighbours, occupation = map(pad_atoms, self._shells(potential, x))
         vectors = jnp.concatenate(
             [gradient[:, None], momenta, offsets[:, None], neighbours / unit.length],
             axis=1,
@@ -92,15 +99,15 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
 
         squares = _dot(vectors, vectors) + tiny
         norms = jnp.sqrt(squares)
-        spread = jnp.sqrt(jnp.mean(squares, axis=-1, keepdims=True))
+        spread = jnp.sqrt(jnp.mean(squares[:, :n], axis=-1, keepdims=True))
         relative = norms / spread
-        share = jnp.minimum(1, LARGEST_SHARE / relative) / spread
-        basis = vectors * share[None]
-
         directions = vectors / norms[None]
+        basis = directions * jnp.minimum(relative, LARGEST_SHARE)[None]
+
         along_gradient = _dot(directions[:, :1], directions[:, 1:])
         outwards = _dot(directions[:, 5:6], directions[:, 1:5])
-        logs = jnp.log10(norms[:5])
+        # Of all, then some: logarithms of some would not fill vector registers.
+        logs = (0.5 * jnp.log10(squares))[:5]
         height = (seen.energy - state.best_energy) / (n * unit.energy)
         mean_energy = seen.energy / (n * unit.energy)
         structure = jnp.stack(
@@ -111,7 +118,7 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
                 jnp.tanh(height),
             ]
         )
-        shared = jnp.concatenate([structure, clock(state).astype(dtype)])
+        shares = pad_atoms(seen.atomic_energies)[None]
         own = jnp.concatenate(
             [
                 logs[:1],
@@ -120,15 +127,13 @@ class Equivariant(AbstractFeatures[Float[Array, "d m n"]]):
                 outwards,
                 relative[5:6] - 1,
                 occupation / 6 - 1,
-                jnp.clip(seen.atomic_energies[None] / (5 * unit.energy), -2, 2),
+                jnp.clip(shares / (5 * unit.energy), -2, 2),
             ]
         )
-        inputs = jnp.concatenate(
-            [own, jnp.broadcast_to(shared[:, None], (shared.shape[0], n))]
-        )
-        return Reading(inputs=inputs, basis=basis), momenta
+        shared = jnp.concatenate([structure, clock(state).astype(dtype)])
+        return Reading(inputs=own, basis=basis, shared=shared), momenta
 
     def arrange(
         self, combined: Float[Array, "c r"], shape: tuple[int, ...]
     ) -> Float[Array, "n d"]:
-        return combined.T
+        return combined[:, : shape[0]].T

@@ -119,7 +119,7 @@ class Learned(AbstractOptimizer[Any]):
         network = self.network
         if self.size_biases is not None:
             network = self.size_biases.applied(network, len(x))
-        outputs = cast(network, x.dtype)(reading.inputs)
+        outputs = cast(network, x.dtype)(reading.inputs, reading.shared)
         moved = self.features.arrange(self.head(outputs, reading.basis), x.shape)
         return x + moved * potential.scale.length.astype(x.dtype), memory
 

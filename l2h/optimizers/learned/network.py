@@ -56,9 +56,20 @@ class Network(eqx.Module):
         self.weights = (*hidden, last)
         self.biases = (*(jnp.zeros(outs, dtype) for _, outs in layers[:-1]), bias)
 
-    def __call__(self, inputs: Float[Array, "f r"]) -> Float[Array, "o r"]:
-        values = inputs
-        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            values = jnp.tanh(values) if index else values
-            values = jnp.matmul(weight, values) + bias[:, None]
+    def __call__(
+        self, inputs: Float[Array, "f r"], shared: Float[Array, " g"] | None = None
+    ) -> Float[Array, "o r"]:
+        """Return the outputs of each row.
+
+        Arguments:
+            inputs: the first inputs, row by row.
+            shared: the last ones, where all rows have them in common: a bias, in effect.
+        """
+        first, own = self.weights[0], len(inputs)
+        bias = self.biases[0]
+        if shared is not None:
+            bias = bias + jnp.matmul(first[:, own:], shared)
+        values = jnp.matmul(first[:, :own], inputs) + bias[:, None]
+        for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
+            values = jnp.matmul(weight, jnp.tanh(values)) + bias[:, None]
         return values

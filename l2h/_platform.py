@@ -1,0 +1,29 @@
+"""What is arranged differently on processors and accelerators."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+
+def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
+    """Map a function over the leading axis of arrays: one element after the other on
+    processors, whose caches then hold what an element needs, all at once on accelerators.
+
+    On processors, all that the elements share is computed once before the first: the
+    compiler otherwise repeats cheap operations wherever their results are used.
+
+    Arguments:
+        function: of one element; it may use traced values of its surroundings.
+        values: a tree of arrays with leading axes of equal length.
+    """
+    return jax.lax.platform_dependent(
+        values,
+        cpu=lambda values: jax.lax.map(function, values),
+        default=jax.vmap(function),
+    )
+
+
+def held(count: int) -> int:
+    """Return how many of so many elements `in_turn` holds at once on this machine."""
+    return 1 if jax.default_backend() == "cpu" else count

@@ -1,0 +1,139 @@
+"""Clusters of two metals: trained on some compositions, tried on others and on a new pair.
+
+python -m pipelines.bimetallic
+python -m pipelines.bimetallic --quick
+python -m pipelines.bimetallic --weights lj38 --counts 6,19,32
+
+The network is trained first, unless weights are given. The same command again goes on
+where it was interrupted.
+"""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from l2h.cli.launch import command
+
+ATOMS = 38
+SEEN, UNSEEN = (("Ag", "Au"), ("Ag", "Pt"), ("Pd", "Au")), ("Pd", "Pt")
+TRAINED = tuple(f"{a}{m}{b}{ATOMS - m}" for a, b in SEEN for m in (9, 19, 29))
+SETTINGS: dict[str, Any] = {
+    "pairs": 16,
+    "shortest": 100,
+    "longest": 400,
+    "updates": 150,
+    "validate_every": 30,
+    "validation_starts": 25,
+}
+QUICK: dict[str, Any] = {
+    "pairs": 2,
+    "shortest": 5,
+    "longest": 10,
+    "updates": 2,
+    "validate_every": 2,
+    "validation_starts": 4,
+}
+
+
+def pure(pair: tuple[str, str]) -> tuple[float, float]:
+    """Return the energies of 38 atoms of each metal (eV), with the alloy's parameters.
+
+    They are those of the truncated octahedron, the lowest structure known of all four
+    metals; see l2h/data/gupta_minima.csv.
+    """
+    from l2h.optimizers import quench
+    from l2h.potentials import Gupta
+
+    # The fcc sites around an octahedral hole: three whole shells.
+    sites = np.array(list(itertools.product(range(-2, 3), repeat=3)), float)
+    sites = sites[(sites.sum(axis=1) % 2 == 1) & ((sites**2).sum(axis=1) <= 5)]
+    energies = []
+    for species in (0, 1):
+        metal = Gupta.named("-".join(pair), np.full(ATOMS, species))
+        length = float(metal.r0[species, species])
+        found = quench(metal, jax.numpy.asarray(sites * length / np.sqrt(2)))
+        energies.append(float(found.energy))
+    return energies[0], energies[1]
+
+
+def main(
+    *,
+    weights: str | None = None,
+    counts: str = "4,9,14,19,24,29,34",
+    updates: int | None = None,
+    steps: int = 1000,
+    starts: int = 50,
+    seed: int = 0,
+    folder: Path = Path("runs/bimetallic"),
+    devices: int = 1,
+    quick: bool = False,
+) -> None:
+    """Compare a network with Adam and basin hopping, by excess energy and composition.
+
+    Args:
+        weights: Of a network, by name or path; trained here if not given.
+        counts: Atoms of the first metal, of 38, joined by commas.
+        updates: Meta-updates of the training; 150 unless told otherwise.
+        steps: Granted to each start; one more evaluation is that of the start.
+        starts: Held-out starts for each composition.
+        seed: Determines weights, noise and starts.
+        folder: Where to write, and to go on from.
+        devices: Devices that share the work; does not change results.
+        quick: A short form to try things out: two updates, one composition, 4 starts.
+    """
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    from l2h import methods, weights as bundled
+    from l2h.competition import Competition, compete
+    from l2h.evaluation import Method
+    from l2h.io import write_atomically
+    from l2h.report import Progress, write_figure
+    from l2h.report.competition import rows_csv
+    from l2h.report.meter import meter
+    from l2h.report.paper import excess_figure, excess_rows
+    from l2h.tasks import get
+    from l2h.training import RunFolder, TrainingConfig, train
+
+    settings = QUICK if quick else SETTINGS
+    if quick:
+        counts, steps, starts = "19", 20, 4
+    settings = settings if updates is None else {**settings, "updates": updates}
+    problems = {
+        pair: [get(f"{pair[0]}{m}{pair[1]}{ATOMS - int(m)}") for m in counts.split(",")]
+        for pair in (*SEEN, UNSEEN)
+    }
+    if weights is None:
+        config = TrainingConfig.for_tasks(TRAINED, seed=seed, **settings)
+        run = RunFolder.at(folder / "trained", config)
+        progress = Progress(config.updates, len(run.rows()), "nine alloys")
+        for _ in progress.follow(train(config, run, devices=devices, note=progress.note)):
+            pass
+        learned = Method("learned", run.best_optimizer(config))
+    else:
+        learned = Method(f"learned ({weights})", bundled.load(weights))
+    compared = (learned, *methods.several("adam,bh-strong"))
+    results, ends = [], {}
+    for pair, alloys in problems.items():
+        ends["-".join(pair)] = pure(pair)
+        for task in alloys:
+            competition = Competition((task,), compared, starts, steps + 1, seed)
+            where = folder / f"{task.name}-{steps}-steps-{starts}-starts"
+            with meter(len(competition.units()), task.name) as note:
+                parts = compete(competition, where, devices=devices, note=note)
+            results += competition.results(parts)
+        # After every pair: an unfinished picture can be looked at.
+        rows = excess_rows(results, ends, TRAINED if weights is None else ())
+        write_atomically(folder / "bimetallic.csv", rows_csv(rows))
+        write_figure(folder / "bimetallic.png", excess_figure(rows))
+    for row in rows:
+        known = " (trained on)" if row["trained_on"] else ""
+        who = f"{row['task']:10} {row['optimizer']:20}"
+        print(f"{who} {row['excess_mean']:8.3f} eV in excess, {row['mean']:10.3f}{known}")
+    print(f"{folder / 'bimetallic.png'}\n{folder / 'bimetallic.csv'}")
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,128 @@
+"""Figure 8 of the paper: trained on one size or on six, tried on all.
+
+python -m pipelines.sizes
+python -m pipelines.sizes --quick
+python -m pipelines.sizes --sizes 13,26,38,64,98 --six lj-family
+
+Networks whose weights are not given are trained first. The same command again goes on
+where it was interrupted.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from l2h.cli.launch import command
+
+SIZES = ",".join(map(str, [*range(5, 81, 5), 98, 102]))
+# What two cores train within minutes; about 80 rollouts per update, as in the paper.
+SETTINGS: dict[str, Any] = {
+    "pairs": 20,
+    "shortest": 100,
+    "longest": 500,
+    "updates": 200,
+    "validate_every": 40,
+    "validation_starts": 50,
+}
+QUICK: dict[str, Any] = {
+    "pairs": 2,
+    "shortest": 5,
+    "longest": 10,
+    "updates": 2,
+    "validate_every": 2,
+    "validation_starts": 4,
+}
+
+
+def main(
+    *,
+    sizes: str = SIZES,
+    only13: str | None = None,
+    only75: str | None = None,
+    six: str | None = None,
+    updates: int | None = None,
+    steps: int = 1000,
+    starts: int = 50,
+    seed: int = 0,
+    folder: Path = Path("runs/sizes"),
+    devices: int = 1,
+    quick: bool = False,
+) -> None:
+    """Compare networks trained on different sizes, with Adam and FIRE, size by size.
+
+    Args:
+        sizes: Numbers of atoms to search, joined by commas.
+        only13: Weights trained on 13 atoms, by name or path; trained here if not given.
+        only75: Weights trained on 75 atoms.
+        six: Weights trained on 13, 19, 31, 38, 55 and 75 atoms.
+        updates: Meta-updates of each training; 200 unless told otherwise.
+        steps: Granted to each start; one more evaluation is that of the start.
+        starts: Held-out starts for each size.
+        seed: Determines weights, noise and starts.
+        folder: Where to write, and to go on from.
+        devices: Devices that share the work; does not change results.
+        quick: A short form to try things out: two updates, 5 and 13 atoms, 4 starts.
+    """
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    from l2h import weights
+    from l2h.competition import Competition, compete
+    from l2h.evaluation import Method
+    from l2h.evaluation.tuning import tuned
+    from l2h.io import write_atomically
+    from l2h.report import Progress, write_figure
+    from l2h.report.competition import rows_csv
+    from l2h.report.meter import meter
+    from l2h.report.paper import above, sizes_figure
+    from l2h.tasks import FAMILIES, get
+    from l2h.training import RunFolder, TrainingConfig, train
+
+    settings = QUICK if quick else SETTINGS
+    if quick:
+        sizes, steps, starts = "5,13", 20, 4
+    settings = settings if updates is None else {**settings, "updates": updates}
+    problems = [get(f"lj{n}") for n in sizes.split(",")]
+
+    def network(shown: str, family: str, given: str | None) -> Method:
+        if given is not None:
+            return Method(f"{shown} ({given})", weights.load(given))
+        tasks = FAMILIES[family].tasks
+        copies = {"starts_per_task": 2 if len(tasks) == 1 else 1}
+        config = TrainingConfig.for_tasks(tasks, seed=seed, **copies, **settings)
+        run = RunFolder.at(folder / family, config)
+        progress = Progress(config.updates, len(run.rows()), shown)
+        for _ in progress.follow(train(config, run, devices=devices, note=progress.note)):
+            pass
+        return Method(shown, run.best_optimizer(config))
+
+    methods = (
+        network("learned on 13 atoms", "lj13", only13),
+        network("learned on 75 atoms", "lj75", only75),
+        network("learned on six sizes", "lj-family", six),
+        Method("Adam, tuned at 75", tuned("adam", "lj75")),
+        Method("FIRE, tuned at 75", tuned("fire", "lj75")),
+    )
+    results = []
+    for task in problems:
+        competition = Competition((task,), methods, starts, steps + 1, seed)
+        where = folder / f"{task.name}-{steps}-steps-{starts}-starts"
+        with meter(len(competition.units()), task.name) as note:
+            parts = compete(competition, where, devices=devices, note=note)
+        results += competition.results(parts)
+        # After every size: an unfinished picture can be looked at.
+        rows = [
+            {"atoms": t.task.n, "above_per_atom": above(t), **t.summary()}
+            for group in results
+            for t in group
+        ]
+        write_atomically(folder / "sizes.csv", rows_csv(rows))
+        write_figure(folder / "sizes.png", sizes_figure(results))
+    for row in rows:
+        who = f"{row['optimizer']:30}"
+        print(f"{row['atoms']:4d} {who} {row['above_per_atom']:8.4f} per atom above")
+    print(f"{folder / 'sizes.png'}\n{folder / 'sizes.csv'}")
+
+
+if __name__ == "__main__":
+    command(main)

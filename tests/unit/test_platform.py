@@ -1,0 +1,37 @@
+"""What processors do in turn, accelerators do at once, with the same results."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from l2h import _platform
+from l2h._platform import held, in_turn
+
+
+def program(x, shared):
+    return in_turn(lambda row: jnp.sum(row * shared), x)
+
+
+def lowered(platform):
+    x, shared = jnp.ones((3, 4)), jnp.ones(4)
+    traced = jax.jit(program).trace(x, shared)
+    return traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+def test_values_are_those_of_a_map():
+    rng = np.random.default_rng(0)
+    x, shared = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 4))
+    found = jax.jit(jax.vmap(program))(x, shared)
+    np.testing.assert_allclose(found, np.einsum("brk,bk->br", x, shared), rtol=1e-12)
+
+
+def test_only_processors_loop():
+    assert "while" in lowered("cpu")
+    assert "while" not in lowered("cuda")
+
+
+@pytest.mark.parametrize(("platform", "together"), (("cpu", 1), ("gpu", 12)))
+def test_what_is_held_at_once(monkeypatch, platform, together):
+    monkeypatch.setattr(_platform.jax, "default_backend", lambda: platform)
+    assert held(12) == together
