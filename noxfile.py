@@ -86,6 +86,7 @@ def peers(session: nox.Session) -> None:
     """Run other programs' searches beside ours; those that do not install are named."""
     session.install("-e", ".[run,md]")
     session.install("pele", success_codes=[0, 1])
+    session.install("anneal", success_codes=[0, 1])
     session.run("python", "-m", "pipelines.peers", *session.posargs)
 
 

@@ -4,17 +4,15 @@ import jax
 
 from l2h.cli.launch import answered
 
-from . import forces, silicon, steps
+from . import forces, growth, search, silicon, steps, training
 
 
 def main() -> None:
     """Print one table after the other."""
     print(f"jax {jax.__version__}, {jax.device_count()} device(s)")
-    forces.main()
-    print()
-    steps.main()
-    print()
-    silicon.main()
+    for table in (forces, steps, silicon, training, search, growth):
+        table.main()
+        print()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def grown(context: Context) -> Iterator[Row]:
     for n in sizes:
         task = tasks.get(f"lj{n}")
         found = l2h.search(task, until="reference", evaluations=BUDGET, arms=ARMS)
+        assert task.reference is not None
         name = f"LJ{n}: lowest of a search of {found.evaluations:,} evaluations"
         yield close(name, found.lowest, task.reference, 1e-6, SOURCE)
 
@@ -41,6 +42,7 @@ def hopped(context: Context) -> Iterator[Row]:
         trials = evaluate(
             method, task, range(WALKERS), budget=budget, seed=0, domain=Domain.SEARCH
         )
+        assert task.reference is not None
         walks = f"{WALKERS} walks of {budget} evaluations"
         lowest = trials.energies.min()
         yield close(f"LJ{n}: lowest of {walks}", lowest, task.reference, 1e-6, SOURCE)

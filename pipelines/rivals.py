@@ -1,8 +1,10 @@
-"""Other people's searches behind one signature, every evaluation counted."""
+"""Other people's searches, and our engine, behind one signature, every evaluation
+counted."""
 
 import contextlib
 import io
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +15,8 @@ TEMPERATURE, STEP = 0.8, 0.36
 # FIRE from jax-md has no end of its own. With its own time steps, up to 0.4, clusters
 # evaporate; with these, 300 steps cost least a hit on 13 atoms.
 FIRE_STEPS, FIRST_STEP, LARGEST_STEP = 300, 0.01, 0.05
+# Evaluations that suffice for one attempt of ours.
+LEAST = 500
 
 
 class Found(NamedTuple):
@@ -214,11 +218,89 @@ def jax_md_fire(task: Any, seed: int) -> Search:
     return run
 
 
+def anneal_cluster_search(task: Any, seed: int) -> Search:
+    """Anneal's compiled cluster search with its recommended settings.
+
+    It asks for energies and for gradients; both at one structure count once. An error does
+    not end it: once it has hit, it is told nothing any more, until its budget is spent.
+    """
+    from anneal import cluster_search  # pyright: ignore[reportMissingImports]
+
+    counter = Counter(task)
+    length = 2 ** (1 / 6)  # its sigma is one, our nearest distance
+
+    def run(start: np.ndarray, budget: int, number: int) -> Found:
+        counter.begin(start, budget)
+        seen: dict[bytes, tuple[float, np.ndarray]] = {}
+        over = False
+
+        def both(x: np.ndarray) -> tuple[float, np.ndarray]:
+            nonlocal over
+            if over:
+                raise Finished
+            name = np.asarray(x).tobytes()
+            if name not in seen:
+                over = True  # unless the counter lets it go on
+                energy, gradient = counter(np.reshape(x, (-1, 3)) / length)
+                over = False
+                seen.clear()
+                seen[name] = energy, gradient.ravel() / length
+            return seen[name]
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # it tells of our ending it
+            cluster_search(
+                lambda x: both(x)[0],
+                lambda x: both(x)[1],
+                task.n,
+                budget,
+                number,
+                start=length * start.ravel(),
+            )
+        return Found(counter.lowest, counter.best, counter.calls)
+
+    return run
+
+
+def engine(arms: list[str] | None) -> Callable[[Any, int], Search]:
+    """Our own search engine, which draws its own starts: everything that it evaluates
+    before its first hit counts, also cores, abandoned attempts and polishing.
+
+    Arguments:
+        arms: what it tries; what suits the task if None.
+    """
+
+    def prepared(task: Any, seed: int) -> Search:
+        import l2h
+
+        def run(start: np.ndarray, budget: int, number: int) -> Found:
+            found = l2h.search(
+                task,
+                evaluations=max(budget, LEAST),
+                until="reference",
+                seed=seed * 100_003 + number,
+                arms=arms,
+                devices=1,
+            )
+            hit = found.evaluations_to_hit
+            spent = found.evaluations if hit is None else hit
+            lowest = np.inf if found.lowest is None else found.lowest
+            return Found(lowest, found.positions[0] if len(found.hits) else start, spent)
+
+        return run
+
+    return prepared
+
+
 RIVALS: dict[str, Callable[[Any, int], Search]] = {
+    "search": engine(None),
+    "grown": engine(["grown"]),
+    "symmetric": engine(["symmetric"]),
     "pele": pele_basinhopping,
     "ASE BasinHopping": ase_basinhopping,
     "SciPy basinhopping": scipy_basinhopping,
     "jax-md FIRE": jax_md_fire,
+    "anneal": anneal_cluster_search,
 }
 
 

@@ -20,7 +20,7 @@ import tyro
 
 from l2h.cli.launch import command
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "task",
     "seed",
     "evaluations_to_lowest",

@@ -13,8 +13,11 @@ from ..potentials import Gupta
 from ..tasks import Task
 from .abandonment import Abandonment
 
-# Steps of a walk that begins anywhere, and of one that begins from a low minimum.
-HOPS, ONWARD = 1000, 400
+# Steps of a walk of hops. Longer ones find as much for the same evaluations, but wait
+# longer until their share pays for one (docs/search.md).
+HOPS = 400
+# Those of learned hops, which were trained for that many.
+LEARNED_HOPS = 1000
 # Distance above the best, as a fraction of its energy, at which attempts are given up:
 # minima of metals lie closer together than those of other laws.
 WINDOW, METALLIC = 0.02, 0.006
@@ -87,9 +90,9 @@ def onward(task: Task) -> Arm:
     """Basin hopping from low minima found before; in alloys in two phases, else cooler
     than from anywhere, since there is less to leave."""
     if _alloy(task):
-        return Arm("onward", None, BasinHopping.strong(), ONWARD)
+        return Arm("onward", None, BasinHopping.strong(), HOPS)
     walk = BasinHopping(LBFGS.coarse(), Shake(0.36, loose=0.4), temperature=0.3, target=0.5)
-    return Arm("onward", None, walk, ONWARD)
+    return Arm("onward", None, walk, HOPS)
 
 
 def learned(task: Task) -> Arm:
@@ -111,7 +114,7 @@ def hopping(task: Task) -> Arm:
     """Hop by legs of a learned optimizer, with repair."""
     name = "lj-family" if task.n < 32 and not _metal(task) else "lj38"
     walk = BasinHopping.learned(weights.load(name))
-    return Arm("learned-hopping", task.init, walk, HOPS)
+    return Arm("learned-hopping", task.init, walk, LEARNED_HOPS)
 
 
 def _network(task: Task) -> str:

@@ -163,7 +163,7 @@ class StillingerWeber(AbstractPotential):
         gap = jnp.minimum(distance - end, -NEXT * s.sigma * jnp.minimum(s.gamma, 1))
         reach = s.sigma / gap
         units = [c / distance for c in pairs.differences]
-        ratio = jnp.log(s.sigma / distance)
+        ratio = jnp.log(s.sigma) - jnp.log(distance)
         core = jnp.exp(jnp.log(s.B) + s.p * ratio + reach)
         well = jnp.exp(s.q * ratio + reach)
         tail = jnp.exp(s.gamma * reach)
@@ -179,10 +179,11 @@ class StillingerWeber(AbstractPotential):
             sum(jnp.square(moment) for moment in second.values())
             - 2 * COSINE * sum(jnp.square(moment) for moment in first)
             + COSINE**2 * jnp.square(count)
-            - (1 - COSINE) ** 2 * _sum(jnp.square(tail))
         )
-        bonds = _sum(core - well)
-        shares = 0.5 * s.epsilon * (s.A * bonds + s.strength * angles)
+        # Each pair's own term, and that with itself, which is no triple.
+        own = s.strength * (1 - COSINE) ** 2
+        bonds = _sum(s.A * (core - well) - own * jnp.square(tail))
+        shares = 0.5 * s.epsilon * (bonds + s.strength * angles)
 
         # Slopes of an atom's share by the vectors of its pairs, in epsilon.
         odd = [_along(s.strength * COSINE * moment) for moment in first]
@@ -193,8 +194,7 @@ class StillingerWeber(AbstractPotential):
         turned = [sum((even[b, c] * units[c] for c in axes), -odd[b]) for b in axes]
         along = sum(turned[c] * units[c] for c in axes)
         slant = sum(odd[c] * units[c] for c in axes)
-        decay = -jnp.square(reach) * (distance / s.sigma)
-        own = s.strength * (1 - COSINE) ** 2
+        decay = -jnp.square(reach) * (distance * (1 / s.sigma))
         radial = (
             0.5 * s.A * (decay * (core - well) - (s.p * core - s.q * well))
             + tail * (s.gamma * decay * (along - slant - own * tail) - 2 * along)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 
+import l2h
 from l2h import methods, tasks
 from l2h.domains import Domain
 from l2h.evaluation import Trials, evaluate
@@ -73,6 +74,31 @@ def test_fire_of_jax_md_is_quenched_and_charged_for_it():
     assert charged.evaluations > rivals.FIRE_STEPS + 2
     gradient = EVALUATE(charged.positions)[1]
     assert np.sqrt(np.mean(np.square(gradient))) < 1e-6
+
+
+def test_the_engine_is_charged_for_all_that_it_spends():
+    search = rivals.RIVALS["grown"](TASK, 0)
+    found = search(STARTS[0], BUDGET, 3)
+    alone = l2h.search(
+        TASK, evaluations=BUDGET, until="reference", seed=3, arms=["grown"], devices=1
+    )
+    assert found.evaluations == alone.evaluations_to_hit > 9
+    assert TASK.is_hit(found.energy)
+    assert float(energy_of(found.positions)) == pytest.approx(found.energy)
+    hopeless = dataclasses.replace(TASK, reference=-1e9)
+    missed = rivals.RIVALS["grown"](hopeless, 0)(STARTS[0], BUDGET, 3)
+    assert missed.evaluations >= BUDGET and missed.energy > -10
+
+
+def test_anneal_ends_at_its_hit_or_its_budget(monkeypatch):
+    pytest.importorskip("anneal")
+    evaluations = watched(monkeypatch)
+    found = rivals.RIVALS["anneal"](TASK, 0)(STARTS[0], BUDGET, 0)
+    assert TASK.is_hit(found.energy) and 5 < found.evaluations == evaluations.made < BUDGET
+    hopeless = dataclasses.replace(TASK, reference=-1e9)
+    before = evaluations.made
+    missed = rivals.RIVALS["anneal"](hopeless, 0)(STARTS[0], 200, 0)
+    assert missed.evaluations == evaluations.made - before <= 200
 
 
 def test_all_begin_at_the_same_starts(monkeypatch):

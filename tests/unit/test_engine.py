@@ -141,8 +141,8 @@ def lonely(n):
         ),
         (
             "lj13",
-            {"evaluations": 1009, "arms": ["bh-plain"]},
-            "evaluations: 1009 given, but one attempt of bh-plain takes 1,010",
+            {"evaluations": 409, "arms": ["bh-plain"]},
+            "evaluations: 409 given, but one attempt of bh-plain takes 410",
         ),
         ("lj13", {"evaluations": -1}, "evaluations: -1 given"),
         ("lj13", {"minutes": 0.0}, "minutes: 0.0 given"),
