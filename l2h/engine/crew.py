@@ -67,8 +67,8 @@ class Crew:
         self.plain, self.n, self.rule, self.devices = potential, n, rule, devices
         self.room = Room.of(potential, n)
         self.root = Domain.SEARCH.key(seed)
-        self.outside = _holds_callback(potential)
-        self.lanes, self.group = (1, 1) if self.outside else (LANES, GROUP)
+        outside = _holds_callback(potential)
+        self.lanes, self.group = (1, 1) if outside else (LANES, GROUP)
 
     def begin(
         self,
@@ -107,12 +107,6 @@ class Crew:
         rows = self.room.rows
         starts = start(arm.init, walk, potential, n, SINGLE, keys, low, rows)
         return probation(self.rule, self.room.potential, starts)
-
-    def start(self, arm: Arm, number: int) -> tuple[Float[Array, "n d"], PRNGKeyArray]:
-        """Return where an attempt's walk begins, and its key."""
-        keys = _keys(self.root, jnp.asarray([number], jnp.int32))
-        drawn = start(arm.init, None, self.plain, self.n, SINGLE, keys)
-        return drawn.positions[0], jax.random.split(keys[0])[1]
 
     def finish(self, begun: Begun, which: list[int], best: float) -> dict[int, End]:
         """Quench and repair a group of attempts; return how each of them ended."""

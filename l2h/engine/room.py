@@ -39,4 +39,5 @@ class Room(eqx.Module):
     def filled(self, positions: Float[np.ndarray, "b n d"]) -> Float[np.ndarray, "b m d"]:
         """Return structures with rows for absent atoms added."""
         extra = int(self.rows - positions.shape[1])
-        return np.pad(positions, ((0, 0), (0, extra), (0, 0)))
+        absent = np.zeros((len(positions), extra, positions.shape[2]), positions.dtype)
+        return np.concatenate([positions, absent], axis=1)

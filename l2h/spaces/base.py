@@ -102,9 +102,9 @@ class AbstractSpace(eqx.Module):
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         """Return all ordered pairs within reach, image by image."""
 
+    @abstractmethod
     def atoms(self, n: int) -> Int[Array, ""] | int:
         """Return how many of `n` rows are atoms: all, unless some are absent."""
-        return n
 
     @abstractmethod
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:

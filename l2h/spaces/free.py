@@ -46,6 +46,9 @@ class Free(AbstractSpace):
             differences, jnp.asarray(squared + barrier), jnp.asarray(mask[None]), x
         )
 
+    def atoms(self, n: int) -> int:
+        return n
+
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return self.offsets(positions) if self.invariant else positions
 

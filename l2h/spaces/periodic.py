@@ -191,6 +191,9 @@ class Periodic(AbstractSpace):
         image = np.any(np.array(self.shifts) != 0, axis=1)[:, None, None]
         return (others | image) & (atoms < n)
 
+    def atoms(self, n: int) -> int:
+        return n
+
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return positions
 
