@@ -10,7 +10,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator as AseCalculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ..io import elements
 from ..potentials import AbstractPotential
@@ -161,6 +161,9 @@ class _Strained(AbstractSpace):
         return Pairs(
             tuple(moved), jnp.where(pairs.mask, squared, jnp.inf), pairs.mask, None
         )
+
+    def atoms(self, n: int) -> Int[Array, ""] | int:
+        return self.inner.atoms(n)
 
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return self.inner.centre(positions)

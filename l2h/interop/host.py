@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from ..potentials import Callback
 from ..spaces import AbstractSpace, Free, Pairs, Periodic
@@ -35,6 +35,9 @@ class Pinned(AbstractSpace):
 
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         return self.inner.pairs(positions)
+
+    def atoms(self, n: int) -> Int[Array, ""] | int:
+        return self.inner.atoms(n)
 
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return jnp.where(self.held[:, None], self.places.astype(positions.dtype), positions)
