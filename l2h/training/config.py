@@ -25,7 +25,7 @@ from ..meta import (
     cosine,
     count,
 )
-from ..optimizers import OPTIMIZERS, AbstractOptimizer, BasinHopping, Learned
+from ..optimizers import OPTIMIZERS, AbstractOptimizer, BasinHopping, Learned, Relay
 from ..optimizers.learned import FEATURES
 from ..tasks import Task, get, members, mixture
 from .settings import converted
@@ -354,9 +354,17 @@ class TrainingConfig:
             ValueError: if `sizes` does not name all numbers of atoms that it has biases
                 for, or that are to be trained; or if it has no network for them.
         """
+        if self.optimizer == "learned-hopping":
+            if isinstance(optimizer, Learned):
+                optimizer = cast(BasinHopping.learned(optimizer), self.dtype)
+            if isinstance(optimizer, BasinHopping) and isinstance(optimizer.inner, Relay):
+                first = self._sized(optimizer.inner.first)
+                return eqx.tree_at(lambda o: o.inner.first, optimizer, first)
+        return self._sized(optimizer)
+
+    def _sized(self, optimizer: AbstractOptimizer[Any]) -> AbstractOptimizer[Any]:
+        """Return an optimizer with biases for the sizes of these settings."""
         own = self._own_sizes
-        if self.optimizer == "learned-hopping" and isinstance(optimizer, Learned):
-            optimizer = cast(BasinHopping.learned(optimizer), self.dtype)
         if not isinstance(optimizer, Learned):
             if own or self.sizes:
                 raise ValueError(

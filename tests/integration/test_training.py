@@ -5,9 +5,12 @@ import json
 import shutil
 import time
 
+import equinox as eqx
+import jax
 import numpy as np
 import pytest
 
+from l2h import weights
 from l2h.io import read_metadata
 from l2h.training import RunFolder, TrainingConfig, check, loop, train
 
@@ -359,3 +362,22 @@ def test_any_optimizer_by_name_is_trained(tmp_path):
     run(folder, config)
     before, after = config.untrained(), folder.best_optimizer(config)
     assert type(after) is type(before) and float(after.rate) != float(before.rate)
+
+
+@pytest.mark.parametrize("name", ["lj13", "lj-family"])
+def test_hopping_begins_with_the_network_of_other_weights(name, tmp_path):
+    begin = weights.load(name)
+    config = TrainingConfig.for_tasks(
+        "lj5", optimizer="learned-hopping", warm_start=name, updates=1
+    ).starting_from(begin)
+    prepared = config.prepared(begin)
+    # The same numbers; which of them are trained is for these settings to say.
+    pairs = zip(jax.tree.leaves(prepared.inner.first), jax.tree.leaves(begin), strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+    # What a file of such weights is read into has the same shapes.
+    assert jax.tree.structure(config.shapes()) == jax.tree.structure(
+        eqx.filter_eval_shape(lambda: prepared)
+    )
+    folder = RunFolder.create(tmp_path / "run", config)
+    folder.save_start(prepared, 7)
+    assert eqx.tree_equal(folder.first_optimizer(config), prepared)
