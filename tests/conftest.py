@@ -29,6 +29,7 @@ jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # The first example of a property compiles, which no deadline can foresee.
 common = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}

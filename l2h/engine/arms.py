@@ -112,8 +112,10 @@ def learned_symmetric(task: Task) -> Arm:
 
 def hopping(task: Task) -> Arm:
     """Hop by legs of a learned optimizer, with repair."""
-    name = "lj-family" if task.n < 32 and not _metal(task) else "lj38"
-    walk = BasinHopping.learned(weights.load(name))
+    if _metal(task):
+        walk = BasinHopping.learned(weights.load("lj38"))
+    else:
+        walk = weights.load("lj-hopping")
     return Arm("learned-hopping", task.init, walk, LEARNED_HOPS)
 
 

@@ -217,7 +217,7 @@ class CellGroups(eqx.Module):
         back = jnp.linalg.inv(cell).T
         turns = cell.T @ self.turns[turn].astype(cell.dtype) @ back
         shifts = self.shifts[which].astype(cell.dtype) @ cell
-        mask = self.shift_mask[which][:, None] & self.turn_mask[turn]
+        mask = self.shift_mask[which][:, None] & self.turn_mask[turn][None]
         shape = *mask.shape, 3
         return (
             jnp.broadcast_to(turns, (*shape, 3)).reshape(-1, 3, 3),

@@ -50,8 +50,8 @@ class Invariance(eqx.Module):
         counts = mask[:, None]
         orbits = jnp.min(jnp.where(counts, atoms, n), axis=0).astype(jnp.int32)
         images = atoms[:, orbits]
-        there = counts & (images == jnp.arange(n, dtype=jnp.int32))
-        fixing = (counts & (images == orbits)).astype(dtype)
+        there = counts & (images == jnp.arange(n, dtype=jnp.int32)[None])
+        fixing = (counts & (images == orbits[None])).astype(dtype)
         turns = operations[jnp.argmax(there, axis=0)]
         # Divided by all operations at once: by those that leave the first atom in place,
         # and by the atoms of the orbit.
@@ -107,7 +107,7 @@ class Invariance(eqx.Module):
         Arguments:
             labels: species of each atom, for instance.
         """
-        same = jnp.all(labels[self.atoms] == labels, axis=1)
+        same = jnp.all(labels[self.atoms] == labels[None], axis=1)
         return Invariance(self.operations, self.atoms, self.mask & same)
 
     def renumbered(self, order: Int[Array, " n"]) -> "Invariance":

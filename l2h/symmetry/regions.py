@@ -68,7 +68,7 @@ def images(
     turned = _mapped(points, jnp.swapaxes(operations, -1, -2))
     if shifts is None:
         return turned
-    return tuple(c + shifts[..., i] for i, c in enumerate(turned))
+    return tuple(jnp.add(*alike(c, shifts[..., i])) for i, c in enumerate(turned))
 
 
 def squared(differences: Coordinates) -> Array:
@@ -79,11 +79,19 @@ def squared(differences: Coordinates) -> Array:
 
 def between(left: Coordinates, right: Coordinates) -> Coordinates:
     """Return left - right."""
-    return tuple(a - b for a, b in zip(left, right, strict=True))
+    pairs = zip(left, right, strict=True)
+    return tuple(a - b for a, b in (alike(*pair) for pair in pairs))
+
+
+def alike(*arrays: Array) -> tuple[Array, ...]:
+    """Return arrays of one rank, with axes of length one in front."""
+    rank = max(a.ndim for a in arrays)
+    return tuple(jnp.expand_dims(a, tuple(range(rank - a.ndim))) for a in arrays)
 
 
 def _mapped(points: Coordinates, matrix: Float[Array, "*g 3 3"]) -> Coordinates:
     """Return row vectors times a matrix."""
-    x, y, z = points
     columns = (matrix[..., i] for i in range(3))
-    return tuple(c[..., 0] * x + c[..., 1] * y + c[..., 2] * z for c in columns)
+    return tuple(
+        sum(jnp.multiply(*alike(c[..., k], points[k])) for k in range(3)) for c in columns
+    )

@@ -112,5 +112,4 @@ def training_evaluations(name: str) -> int:
     """
     if name in _COSTS:
         return _COSTS[name]
-    card = read_metadata(name)
-    return int(card.get("metrics", {}).get("evaluations", 0))
+    return int(card(name).get("metrics", {}).get("evaluations", 0))

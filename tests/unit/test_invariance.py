@@ -50,7 +50,7 @@ def start(name="D3"):
 
 def broken(positions, invariance):
     """Return by how much atoms and their images disagree."""
-    x = np.asarray(positions - jnp.mean(positions, axis=0))
+    x = np.asarray(positions - jnp.mean(positions, axis=0, keepdims=True))
     table, atoms = (np.asarray(a) for a in (invariance.operations, invariance.atoms))
     images = np.einsum("gij,nj->gni", table, x)
     return np.abs(images - x[atoms])[np.asarray(invariance.mask)].max()
