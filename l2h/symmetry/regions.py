@@ -91,7 +91,8 @@ def alike(*arrays: Array) -> tuple[Array, ...]:
 
 def _mapped(points: Coordinates, matrix: Float[Array, "*g 3 3"]) -> Coordinates:
     """Return row vectors times a matrix."""
-    columns = (matrix[..., i] for i in range(3))
-    return tuple(
-        sum(jnp.multiply(*alike(c[..., k], points[k])) for k in range(3)) for c in columns
+    columns = [matrix[..., i] for i in range(3)]
+    x, y, z = (
+        [jnp.multiply(*alike(c[..., k], points[k])) for c in columns] for k in range(3)
     )
+    return tuple(a + b + c for a, b, c in zip(x, y, z, strict=True))
