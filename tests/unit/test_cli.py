@@ -329,7 +329,9 @@ def test_relax_with_weights_goes_lower(tmp_path: Path) -> None:
 def test_weights_are_listed_shown_and_verified(tmp_path: Path, capsys: Any) -> None:
     assert run("weights", "list") == 0
     shown = capsys.readouterr().out
-    assert all(f"{name}: trained on lj" in shown for name in weights.names())
+    for name in weights.names():
+        assert f"{name}: trained on {', '.join(weights.trained_on(name))}" in shown
+    assert "silicon: trained on si64-paper" in shown
     assert run("weights", "show", "lj13") == 0
     shown = capsys.readouterr().out
     assert json.loads(shown[shown.index('{\n "name"') :])["name"] == "lj13"
