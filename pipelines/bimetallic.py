@@ -90,12 +90,12 @@ def main(
     from l2h.competition import Competition, compete
     from l2h.evaluation import Method
     from l2h.io import write_atomically
-    from l2h.report import Progress, write_figure
+    from l2h.report import trained, write_figure
     from l2h.report.competition import rows_csv
     from l2h.report.meter import meter
     from l2h.report.paper import excess_figure, excess_rows
     from l2h.tasks import get
-    from l2h.training import RunFolder, TrainingConfig, train
+    from l2h.training import TrainingConfig
 
     settings = QUICK if quick else SETTINGS
     if quick:
@@ -107,11 +107,8 @@ def main(
     }
     if weights is None:
         config = TrainingConfig.for_tasks(TRAINED, seed=seed, **settings)
-        run = RunFolder.at(folder / "trained", config)
-        progress = Progress(config.updates, len(run.rows()), "nine alloys")
-        for _ in progress.follow(train(config, run, devices=devices, note=progress.note)):
-            pass
-        learned = Method("learned", run.best_optimizer(config))
+        network = trained(config, folder / "trained", "nine alloys", devices)
+        learned = Method("learned", network)
     else:
         learned = Method(f"learned ({weights})", bundled.load(weights))
     compared = (learned, *methods.several("adam,bh-strong"))

@@ -71,12 +71,12 @@ def main(
     from l2h.evaluation import Method
     from l2h.evaluation.tuning import tuned
     from l2h.io import write_atomically
-    from l2h.report import Progress, write_figure
+    from l2h.report import trained, write_figure
     from l2h.report.competition import rows_csv
     from l2h.report.meter import meter
     from l2h.report.paper import above, sizes_figure
     from l2h.tasks import FAMILIES, get
-    from l2h.training import RunFolder, TrainingConfig, train
+    from l2h.training import TrainingConfig
 
     settings = QUICK if quick else SETTINGS
     if quick:
@@ -90,11 +90,7 @@ def main(
         tasks = FAMILIES[family].tasks
         copies = {"starts_per_task": 2 if len(tasks) == 1 else 1}
         config = TrainingConfig.for_tasks(tasks, seed=seed, **copies, **settings)
-        run = RunFolder.at(folder / family, config)
-        progress = Progress(config.updates, len(run.rows()), shown)
-        for _ in progress.follow(train(config, run, devices=devices, note=progress.note)):
-            pass
-        return Method(shown, run.best_optimizer(config))
+        return Method(shown, trained(config, folder / family, shown, devices))
 
     methods = (
         network("learned on 13 atoms", "lj13", only13),

@@ -155,10 +155,7 @@ class Swaps(AbstractHop):
         second = jnp.argmax(jnp.where(unlike, draws[len(x) : -1], -1))
         swapped = x.at[first].set(x[second]).at[second].set(x[first])
         exchanged = (draws[-1] < p.chance) & jnp.any(unlike)
-        return Proposal(
-            positions=jnp.where(exchanged, swapped, otherwise.positions),
-            stretched=otherwise.stretched & ~exchanged,
-        )
+        return _exchanged(exchanged, swapped, otherwise)
 
     def trainable(self) -> PyTree:
         return eqx.tree_at(
@@ -195,10 +192,7 @@ class Repair(AbstractHop):
         repaired = rearrange(potential, minimum.positions)
         # The same exchange would be proposed again and again.
         exchanged = new & (repaired.gain > 0)
-        return Proposal(
-            positions=jnp.where(exchanged, repaired.positions, otherwise.positions),
-            stretched=otherwise.stretched & ~exchanged,
-        )
+        return _exchanged(exchanged, repaired.positions, otherwise)
 
     def trainable(self) -> PyTree:
         return eqx.tree_at(
@@ -207,6 +201,16 @@ class Repair(AbstractHop):
             self.hop.trainable(),
             is_leaf=lambda leaf: leaf is None,
         )
+
+
+def _exchanged(
+    exchanged: Bool[Array, ""], positions: Float[Array, "n d"], otherwise: Proposal
+) -> Proposal:
+    """Return positions that no step length decides, or the other proposal."""
+    return Proposal(
+        positions=jnp.where(exchanged, positions, otherwise.positions),
+        stretched=otherwise.stretched & ~exchanged,
+    )
 
 
 def _symmetric(key: PRNGKeyArray, shape: tuple[int, ...], dtype: Any) -> Array:

@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -77,6 +78,30 @@ class Progress:
         if always or now - self._last > PLAIN_INTERVAL:
             self._last = now
             print(text, flush=True)
+
+
+def trained(config: Any, folder: Path, label: str, devices: int = 1) -> Any:
+    """Train in a folder, or go on with what is there, and show how far it is.
+
+    Arguments:
+        config: settings of the run.
+        folder: of the run; begun if it does not exist.
+        label: what is trained, in words.
+        devices: local devices that share the work; does not change results.
+
+    Returns:
+        The optimizer that did best on validation starts.
+
+    Raises:
+        ValueError: if the folder holds another run.
+    """
+    from ..training import RunFolder, train
+
+    run = RunFolder.at(folder, config)
+    progress = Progress(config.updates, len(run.rows()), label)
+    for _ in progress.follow(train(config, run, devices=devices, note=progress.note)):
+        pass
+    return run.best_optimizer(config)
 
 
 def describe(row: dict[str, Any]) -> str:
