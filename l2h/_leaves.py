@@ -1,5 +1,6 @@
-"""Array leaves of modules: conversion, casting, inspection."""
+"""Array leaves of modules: conversion, casting, inspection, and what may be trained."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
@@ -8,10 +9,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jaxtyping import PyTree
 
 Tree = TypeVar("Tree")
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+
+
+class AbstractTrainable(eqx.Module):
+    """A module that says which of its leaves meta-training may change."""
+
+    @abstractmethod
+    def trainable(self) -> PyTree:
+        """Declare what meta-training may change: a tree like `self` with, per array leaf,
+        "real", "positive" (trained as a logarithm), "fraction" (as a logit) or None."""
 
 
 def as_array(value: Any) -> Any:

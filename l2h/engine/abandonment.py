@@ -35,6 +35,11 @@ class Abandonment(eqx.Module):
     def __check_init__(self) -> None:
         require_positive(window=self.window, curvature=self.curvature, after=self.after)
 
+    def narrowed(self, allowance: Float[Array, ""] | float) -> "Abandonment":
+        """Return the rule with this fraction of the window."""
+        share = jnp.asarray(allowance, self.window.dtype)
+        return eqx.tree_at(lambda rule: rule.window, self, self.window * share)
+
     def expected(self, potential: AbstractPotential, state: State) -> Float[Array, ""]:
         """Return the energy where the quench is expected to end."""
         seen = state.observation

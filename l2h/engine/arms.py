@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 
 import equinox as eqx
+from jaxtyping import Array, Float
 
 from .. import weights
+from .._leaves import as_array, require_positive
 from .._registry import Registry
 from ..inits import AbstractInit, Grown, Symmetric
 from ..lattice import suits
@@ -33,15 +35,17 @@ class Arm(eqx.Module):
         walk: any optimizer, run before the quench; the best structure that it sees is
             quenched. None quenches the start.
         steps: of the walk; static.
+        allowance: how much of the search's window of abandonment attempts are allowed.
 
     Raises:
-        ValueError: if `steps` do not go with `walk`.
+        ValueError: if `steps` do not go with `walk`, or the allowance is not positive.
     """
 
     name: str = eqx.field(static=True)
     init: AbstractInit | None
     walk: AbstractOptimizer | None = None
     steps: int = eqx.field(static=True, default=0)
+    allowance: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
 
     def __check_init__(self) -> None:
         if (self.walk is None) != (self.steps == 0) or self.steps < 0:
@@ -49,6 +53,7 @@ class Arm(eqx.Module):
                 f"steps: {self.steps} given with walk = {type(self.walk).__name__}; give a "
                 "positive number of steps with an optimizer, and zero without."
             )
+        require_positive(allowance=self.allowance)
 
     def least(self, rule: Abandonment) -> int:
         """Return the evaluations that an attempt takes at least."""

@@ -108,12 +108,15 @@ class Crew:
         starts = start(arm.init, walk, potential, n, SINGLE, keys, low, rows)
         return probation(self.rule, self.room.potential, starts)
 
-    def finish(self, begun: Begun, which: list[int], best: float) -> dict[int, End]:
-        """Quench and repair a group of attempts; return how each of them ended."""
+    def finish(
+        self, arm: Arm, begun: Begun, which: list[int], best: float
+    ) -> dict[int, End]:
+        """Quench and repair a group of an arm's attempts; return how each of them ended."""
         full = _full(np.array(which), self.group)
         some = jax.tree.map(lambda leaf: jnp.asarray(leaf[full]), begun)
         bar = jnp.asarray(best, SINGLE)
-        ended = jax.device_get(finish(self.rule, self.room.potential, some, bar))
+        rule = self.rule.narrowed(arm.allowance)
+        ended = jax.device_get(finish(rule, self.room.potential, some, bar))
         ends = {}
         for k, number in enumerate(which):
             energy, spent = float(ended.energy[k]), ended.spent

@@ -132,7 +132,9 @@ class _Search:
         folder: Path | None,
     ) -> None:
         self.problem, self.limits, self.task = problem, limits, problem.task
-        self.rule = jax.device_get(problem.rule)
+        self.rules = [
+            jax.device_get(problem.rule.narrowed(arm.allowance)) for arm in problem.arms
+        ]
         task = self.task
         self.crew = Crew(task.potential, task.n, problem.rule, problem.seed, devices)
         self.settings = problem.settings() | {
@@ -140,7 +142,7 @@ class _Search:
             "edition": EDITION,
         }
         self.file = None if folder is None else folder / FILE
-        tallies = [Tally(arm.name, arm.least(self.rule)) for arm in problem.arms]
+        tallies = [Tally(arm.name, arm.least(problem.rule)) for arm in problem.arms]
         self.ledger = Ledger(task, tallies)
         if self.file is not None and self.file.exists():
             self.ledger = Ledger.read(self.file, task, self.settings)
@@ -224,12 +226,13 @@ class _Search:
             group: list[int] = []
             since = place
             best = np.asarray(books.best)
-            hopeful = valid & ~np.asarray(self.rule.hopeless(expected, best), bool)
+            rule = self.rules[which]
+            hopeful = valid & ~np.asarray(rule.hopeless(expected, best), bool)
             while place < len(numbers) and len(group) < self.crew.group:
                 if hopeful[place] and status is None:
                     group.append(place)
                 place += 1
-            ends = self._finish(begun, group) if group else {}
+            ends = self._finish(arm, begun, group) if group else {}
             # In the order of attempts, as if they had been made one by one; also those
             # that are given up, and those that come too late.
             for k in range(since, place):
@@ -260,10 +263,12 @@ class _Search:
         draws = [np.random.default_rng([seed, int(i)]).geometric(LOW) for i in numbers]
         return np.stack([pool[min(k, len(pool)) - 1].positions for k in draws])
 
-    def _finish(self, begun, group: list[int]) -> dict[int, tuple[End, int | None]]:
+    def _finish(
+        self, arm: Arm, begun, group: list[int]
+    ) -> dict[int, tuple[End, int | None]]:
         """Finish a group of attempts, and polish what is low; return how each ended, and
         the evaluations of its polishing, if there was any."""
-        ends = self.crew.finish(begun, group, self.ledger.best)
+        ends = self.crew.finish(arm, begun, group, self.ledger.best)
         done = [end.energy for end in ends.values() if end.finished]
         near = min([self.ledger.best, *done]) + NEAR * self.ledger.unit
         low = [k for k, end in ends.items() if end.finished and end.energy <= near]

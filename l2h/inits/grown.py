@@ -1,19 +1,21 @@
 """Starts that grow from small symmetric cores."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from .._leaves import as_array, cast, require_positive
-from ..lattice import Growing, grow, law, potential_with, settle, suits
-from ..optimizers import LBFGS, quench
+from .._leaves import AbstractTrainable, as_array, cast, require_positive
+from ..lattice import Growing, Sites, grow, law, potential_with, settle, suits
+from ..optimizers import LBFGS, quench, trained
 from ..potentials import AbstractPotential, Scale
 from ..spaces import Partial, padded
 from ..symmetry import Groups, symmetric_fill
 from .base import AbstractDetailedInit, Spent, Start, require_draw
+from .scorer import Scorer, draw_style
 from .uniform import Uniform
 
 # Radius of a close-packed ball of n atoms over n^(1/3), with a margin, in natural lengths.
@@ -21,7 +23,7 @@ PACKED = 0.55
 GROUPS = ("C1", "Cs", "C2", "C3", "C5", "D3", "D5", "T", "Td", "C5v")
 
 
-class Grown(AbstractDetailedInit):
+class Grown(AbstractDetailedInit, AbstractTrainable):
     """Clusters grown from a small symmetric core, over the vacant sites of its surface.
 
     A point group and a size of the core are drawn; random orbits fill a ball; the core is
@@ -32,16 +34,23 @@ class Grown(AbstractDetailedInit):
     says that atoms are absent, as many grow as are present, into the first rows.
 
     Arguments:
-        groups: point groups of the cores, each as likely.
+        groups: point groups of the cores.
         noise: largest standard deviation of the change of binding energies, in natural
             energies; that of a start is drawn between zero and this.
         smallest, largest: atoms of a core; the largest as a fraction of all atoms.
         tolerance: of the core's quench, root mean square gradient in natural units.
+        radius: of the ball in which a core of n atoms is drawn, over n^(1/3), in natural
+            lengths.
+        calm, small: exponents, to which the uniform random numbers are raised that decide
+            on noise and size of a core: above one, much noise and large cores are rare.
+        logits: of the groups, one each; each as likely if None.
+        scorer: what says which sites are filled first, besides energy and noise; nothing
+            if None.
         surplus: atoms that may grow beyond the number wanted; static.
         limit: most steps of the core's quench; static.
 
     Raises:
-        ValueError: if a number is not positive, or `largest` exceeds 1.
+        ValueError: if a number is not positive, or there are not as many logits as groups.
 
     Reference: ours; measured in docs/search.md. Exchange with vacancies on a dynamic
         lattice: Shao, Cheng and Cai 2004, doi:10.1021/jp037780t.
@@ -51,12 +60,61 @@ class Grown(AbstractDetailedInit):
     noise: Float[Array, ""] = eqx.field(converter=as_array, default=0.4)
     largest: Float[Array, ""] = eqx.field(converter=as_array, default=0.6)
     tolerance: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
-    smallest: int = eqx.field(static=True, default=4)
+    smallest: Float[Array, ""] = eqx.field(converter=as_array, default=4.0)
+    radius: Float[Array, ""] = eqx.field(converter=as_array, default=PACKED)
+    calm: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
+    small: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
+    logits: Float[Array, " G"] | None = None
+    scorer: Scorer | None = None
     surplus: int = eqx.field(static=True, default=8)
     limit: int = eqx.field(static=True, default=100)
 
     def __check_init__(self) -> None:
-        require_positive(largest=self.largest, tolerance=self.tolerance)
+        names = "largest", "tolerance", "smallest", "radius", "calm", "small"
+        require_positive(**{name: getattr(self, name) for name in names})
+        shape, count = getattr(self.logits, "shape", None), len(self.groups.names)
+        if shape is not None and shape != (count,):
+            raise ValueError(
+                f"logits: shape {shape} given for {count} groups; give one number each."
+            )
+
+    @staticmethod
+    def learning(
+        key: PRNGKeyArray,
+        groups: Sequence[str] = GROUPS,
+        *,
+        hidden: Sequence[int] = (16,),
+        dtype: Any = jnp.float32,
+    ) -> "Grown":
+        """Return starts to be trained, which grow as those with the defaults do.
+
+        Arguments:
+            key: for the hidden weights of the network that scores sites.
+            groups: point groups of the cores.
+            hidden: sizes of its hidden layers.
+            dtype: of all numbers.
+        """
+        grown = Grown(
+            Groups(groups, dtype),
+            logits=jnp.zeros(len(groups), dtype),
+            scorer=Scorer.create(key, hidden=hidden, dtype=dtype),
+        )
+        return cast(grown, dtype)
+
+    def trainable(self) -> PyTree:
+        scorer = jax.tree.map(lambda _: "real", self.scorer)
+        return trained(
+            self,
+            noise="positive",
+            largest="fraction",
+            smallest="positive",
+            tolerance="positive",
+            radius="positive",
+            calm="positive",
+            small="positive",
+            logits=None if self.logits is None else "real",
+            scorer=scorer,
+        )
 
     def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
@@ -75,11 +133,12 @@ class Grown(AbstractDetailedInit):
         for_group, for_size, for_fill, for_noise, for_growth, for_rest = jax.random.split(
             key, 6
         )
-        which = jax.random.randint(for_group, (), 0, len(p.groups.names))
-        operations, mask = p.groups[which]
-        most = jnp.maximum(p.largest * target.astype(dtype), self.smallest)
-        span = jnp.floor(most - self.smallest + 1)
-        size = self.smallest + jnp.floor(span * jax.random.uniform(for_size, (), dtype))
+        operations, mask = p.groups[p._group(for_group)]
+        least = jnp.maximum(jnp.floor(p.smallest), 1)
+        most = jnp.maximum(p.largest * target.astype(dtype), least)
+        span = jnp.floor(most - least + 1)
+        drawn = _raised(jax.random.uniform(for_size, (), dtype), p.small)
+        size = least + jnp.floor(span * drawn)
         size = size.astype(jnp.int32)
         filled = symmetric_fill(
             for_fill,
@@ -87,13 +146,20 @@ class Grown(AbstractDetailedInit):
             mask,
             size,
             size + self.surplus,
-            PACKED * jnp.cbrt(size.astype(dtype)),
+            p.radius * jnp.cbrt(size.astype(dtype)),
             capacity=capacity,
         )
         present = jnp.arange(capacity, dtype=jnp.int32) < filled.count
         core, evaluations = p._quenched(potential, filled.positions * scale.length, present)
         zero = jnp.asarray(0, jnp.int32)
-        noise = p.noise * jax.random.uniform(for_noise, (), dtype)
+        noise = p.noise * _raised(jax.random.uniform(for_noise, (), dtype), p.calm)
+        preference = None
+        if p.scorer is not None:
+            scorer, style = p.scorer, draw_style(jax.random.fold_in(for_noise, 1), dtype)
+
+            def preference(cluster: Growing, found: Sites) -> Float[Array, " s"]:
+                return scorer(cluster, found, operations, mask, target, noise, style)
+
         cluster = grow(
             for_growth,
             Growing(core / scale.length, filled.count, zero),
@@ -102,6 +168,7 @@ class Grown(AbstractDetailedInit):
             target,
             target + self.surplus,
             noise,
+            preference,
         )
         cluster = _counted(potential, cluster, target, scale)
         positions = cluster.positions[:n] * scale.length
@@ -109,6 +176,21 @@ class Grown(AbstractDetailedInit):
         done = (cluster.count == target) & jnp.all(jnp.isfinite(positions))
         spent = Spent(evaluations, cluster.probes)
         return Start(jnp.where(done, positions, fallback), spent)
+
+    def _group(self, key: PRNGKeyArray) -> Int[Array, ""]:
+        """Draw a group: one of all at random, which then gives way to another as often as
+        its weight lies below the mean. Little changes where weights change little."""
+        count = len(self.groups.names)
+        which = jax.random.randint(key, (), 0, count)
+        if self.logits is None:
+            return which
+        # Over their mean; exactly one where all are equal.
+        weights = jnp.exp(self.logits - jnp.max(self.logits))
+        weights = weights / jnp.mean(weights)
+        for_stay, for_other = jax.random.split(jax.random.fold_in(key, 1))
+        stays = jax.random.uniform(for_stay, (), weights.dtype) < weights[which]
+        rest = jnp.log(jnp.maximum(weights - 1, 0))
+        return jnp.where(stays, which, jax.random.categorical(for_other, rest))
 
     def _quenched(
         self,
@@ -129,6 +211,11 @@ class Grown(AbstractDetailedInit):
             optimizer=LBFGS.coarse(),
         )
         return relaxed.positions, relaxed.evaluations
+
+
+def _raised(draw: Float[Array, ""], exponent: Float[Array, ""]) -> Float[Array, ""]:
+    """Return a random number to a power; to the bit itself, for an exponent of one."""
+    return draw * jnp.where(draw > 0, draw, 1) ** (exponent - 1)
 
 
 def _counted(

@@ -8,6 +8,7 @@ from .law import (
     potential_with as potential_with,
     suits as suits,
 )
+from .reading import SiteReading as SiteReading, read_sites as read_sites
 from .repair import Rearranged as Rearranged, rearrange as rearrange
 from .sites import Sites as Sites, probe as probe, sites as sites
 from .swaps import arrange as arrange, swap_energies as swap_energies

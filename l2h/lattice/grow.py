@@ -1,5 +1,6 @@
 """Growth of a cluster, orbit by orbit of its vacant sites."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -109,12 +110,14 @@ def grow(
     target: Int[Array, ""] | int,
     most: Int[Array, ""] | int,
     noise: Float[Array, ""],
+    preference: Callable[[Growing, Sites], Float[Array, " s"]] | None = None,
 ) -> Growing:
     """Add whole orbits of vacant sites until there are enough atoms.
 
     The most strongly bound orbit joins first, after each binding energy was changed by a
-    random number that its members share. Sites are looked for again after a third more
-    atoms, or when the next orbit is much more loosely bound than the first.
+    random number that its members share, and by what is preferred. Sites are looked for
+    again after a third more atoms, or when the next orbit is much more loosely bound than
+    the first.
 
     Arguments:
         key: of the noise.
@@ -124,6 +127,8 @@ def grow(
         target: atoms to be reached.
         most: atoms that must not be exceeded; orbits that would are left out.
         noise: standard deviation of the change, in natural energies.
+        preference: what is added to the energies of a round's sites, of a cluster at the
+            round's beginning, in natural energies; equal for all members of an orbit.
 
     Returns:
         The cluster, invariant under the group, with at least `target` atoms, or fewer if no
@@ -139,6 +144,8 @@ def grow(
         cluster, rounds, _ = state
         found = sites(cluster.positions, cluster.present, 2 * len(cluster.positions))
         change = noise * field(representatives(found.positions, operations, mask))
+        if preference is not None:
+            change = change + preference(cluster, found)
         grown = _fill(cluster, found, change, operations, mask, target, most)
         return grown, rounds + 1, grown.count > cluster.count
 

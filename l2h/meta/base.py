@@ -8,16 +8,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Integer, PRNGKeyArray, PyTree
 
+from .._leaves import AbstractTrainable
 from ..domains import Domain
-from ..optimizers import AbstractOptimizer
 from .params import unravel
 
 
 class MetaState(eqx.Module):
     """Where meta-training stands; all that is needed to go on."""
 
-    template: AbstractOptimizer
-    """The optimizer as it was given; leaves that are not trained are taken from it."""
+    template: AbstractTrainable
+    """What is trained, as it was given; leaves that are not trained are taken from it."""
     params: Float[Array, " p"]
     """Trainable leaves at the centre of the search, unconstrained: what training would
     hand out now."""
@@ -30,7 +30,7 @@ class MetaState(eqx.Module):
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer at the centre."""
+        """What is trained, at the centre: an optimizer, or another trainable module."""
         return unravel(self.template, self.params)
 
     @property
@@ -40,7 +40,7 @@ class MetaState(eqx.Module):
 
 
 class AbstractMetaStrategy(eqx.Module):
-    """Searches the trainable leaves of any optimizer, given losses of whole rollouts."""
+    """Searches the trainable leaves of any module, given losses of whole rollouts."""
 
     @property
     @abstractmethod
@@ -48,7 +48,7 @@ class AbstractMetaStrategy(eqx.Module):
         """Number of members, an unperturbed one included."""
 
     @abstractmethod
-    def init(self, optimizer: AbstractOptimizer, seed: int) -> MetaState:
+    def init(self, optimizer: AbstractTrainable, seed: int) -> MetaState:
         """Return the state before the first update."""
 
     @abstractmethod

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from .._leaves import require_instance
-from ..optimizers import AbstractOptimizer
+from .._leaves import AbstractTrainable, require_instance
 from .base import AbstractMetaStrategy, MetaState, alignment, effective_number, repair
 from .params import ravel
 from .schedule import Schedule, at, schedule
@@ -73,7 +72,7 @@ class EvolutionStrategy(AbstractMetaStrategy):
     def population(self) -> int:
         return 2 * self.pairs + self.shaping.centre
 
-    def init(self, optimizer: AbstractOptimizer, seed: int) -> MetaState:
+    def init(self, optimizer: AbstractTrainable, seed: int) -> MetaState:
         params = ravel(optimizer)
         zero = jnp.asarray(0, jnp.int32)
         descent = self.optimizer(at(self.learning_rate, zero, params.dtype))

@@ -5,8 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from .._leaves import as_array, cast, concrete
-from ..optimizers import AbstractOptimizer
+from .._leaves import AbstractTrainable, as_array, cast, concrete
 from .base import AbstractMetaStrategy, MetaState, alignment, effective_number, repair
 from .params import ravel
 from .schedule import Schedule, at, schedule
@@ -76,7 +75,7 @@ class GA(AbstractMetaStrategy):
     def population(self) -> int:
         return self.members
 
-    def init(self, optimizer: AbstractOptimizer, seed: int) -> MetaState:
+    def init(self, optimizer: AbstractTrainable, seed: int) -> MetaState:
         params = ravel(optimizer)
         return MetaState(
             template=optimizer,

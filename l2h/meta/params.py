@@ -1,4 +1,4 @@
-"""Trainable leaves of an optimizer as one unconstrained vector."""
+"""Trainable leaves of a module as one unconstrained vector."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import jax.scipy.special as jsp
 from jaxtyping import Array, Float
 
-from ..optimizers import AbstractOptimizer
+from .._leaves import AbstractTrainable
 
 
 class Coordinate(NamedTuple):
@@ -30,23 +30,23 @@ COORDINATES = {
 }
 
 
-def _trained(optimizer: AbstractOptimizer) -> list[tuple[int, Coordinate]]:
-    # Leaf by leaf of the optimizer: fields that are None have no leaf, on either side.
-    kinds = jax.tree.structure(optimizer).flatten_up_to(optimizer.trainable())
+def _trained(module: AbstractTrainable) -> list[tuple[int, Coordinate]]:
+    # Leaf by leaf of the module: fields that are None have no leaf, on either side.
+    kinds = jax.tree.structure(module).flatten_up_to(module.trainable())
     return [(i, COORDINATES[kind]) for i, kind in enumerate(kinds) if kind is not None]
 
 
-def ravel(optimizer: AbstractOptimizer) -> Float[Array, " p"]:
+def ravel(module: AbstractTrainable) -> Float[Array, " p"]:
     """Return all trainable leaves, unconstrained, as one vector.
 
     Raises:
-        ValueError: if the optimizer declares nothing to train.
+        ValueError: if the module declares nothing to train.
     """
-    leaves = jax.tree.leaves(optimizer)
-    parts = [c.unconstrained(leaves[i]).ravel() for i, c in _trained(optimizer)]
+    leaves = jax.tree.leaves(module)
+    parts = [c.unconstrained(leaves[i]).ravel() for i, c in _trained(module)]
     if not parts:
         raise ValueError(
-            f"optimizer: {type(optimizer).__name__} declares no trainable leaves; train "
+            f"module: {type(module).__name__} declares no trainable leaves; train "
             "one whose trainable() names some."
         )
     return jnp.concatenate(parts)
@@ -64,6 +64,6 @@ def unravel(template: Any, params: Float[Array, " p"]) -> Any:
     return jax.tree.unflatten(structure, leaves)
 
 
-def count(optimizer: AbstractOptimizer) -> int:
+def count(module: AbstractTrainable) -> int:
     """Return the number of trainable numbers."""
-    return int(eqx.filter_eval_shape(ravel, optimizer).size)
+    return int(eqx.filter_eval_shape(ravel, module).size)

@@ -1,13 +1,13 @@
 """A train_state of meta-training: where it stands, averaged weights, the best so far."""
 
 import dataclasses
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..optimizers import AbstractOptimizer
 from .base import MetaState
 from .params import unravel
 
@@ -45,8 +45,8 @@ class TrainState(eqx.Module):
         )
 
     @property
-    def candidate(self) -> AbstractOptimizer:
-        """The optimizer that is validated: the one with averaged weights."""
+    def candidate(self) -> Any:
+        """What is validated: the module with averaged weights."""
         return unravel(self.meta.template, self.average)
 
     def advance(self, meta: MetaState, decay: float | None) -> "TrainState":

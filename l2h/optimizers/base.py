@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from .._leaves import AbstractTrainable
 from ..potentials import AbstractPotential, Observation
 
 Memory = TypeVar("Memory")
@@ -65,7 +66,7 @@ class State(eqx.Module, Generic[Memory]):
         return self.evaluations - 1
 
 
-class AbstractOptimizer(eqx.Module, Generic[Memory]):
+class AbstractOptimizer(AbstractTrainable, Generic[Memory]):
     """Moves atoms downhill, or wherever it believes that downhill begins.
 
     A concrete optimizer says what it remembers (`begin`) and where to evaluate next
@@ -90,11 +91,6 @@ class AbstractOptimizer(eqx.Module, Generic[Memory]):
         self, potential: AbstractPotential, state: State[Memory], *, key: PRNGKeyArray
     ) -> tuple[Float[Array, "n d"], Memory]:
         """Return where to evaluate next, and what is remembered from now on."""
-
-    @abstractmethod
-    def trainable(self) -> PyTree:
-        """Declare what meta-training may change: a tree like `self` with, per array leaf,
-        "real", "positive" (trained as a logarithm), "fraction" (as a logit) or None."""
 
     def init(
         self,
