@@ -1,9 +1,11 @@
 """What a hit costs, as an objective: growth is trained by it."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import as_array, require_positive
 from .._platform import in_turn
@@ -11,7 +13,8 @@ from ..inits import Growth
 from ..meta import AbstractObjective
 from ..potentials import AbstractPotential
 from .abandonment import Abandonment
-from .attempt import finish, probation, start as begin
+from .attempt import Begun, finish, probation, start as begin
+from .crew import GROUP, LANES
 
 
 class CostOfHit(AbstractObjective):
@@ -28,7 +31,7 @@ class CostOfHit(AbstractObjective):
     Arguments:
         rule: by which attempts are given up, before a member's allowance.
         attempts: of a batch, a multiple of `lanes`; static.
-        lanes: attempts of one vectorised program; static.
+        lanes: attempts of one vectorised program, a multiple of four; static.
         width: tau, in natural energies.
         prior: p, soft hits an attempt that are taken for granted, so that a batch without
             any has a finite loss.
@@ -39,16 +42,16 @@ class CostOfHit(AbstractObjective):
 
     rule: Abandonment = eqx.field(default_factory=Abandonment)
     attempts: int = eqx.field(static=True, default=64)
-    lanes: int = eqx.field(static=True, default=16)
+    lanes: int = eqx.field(static=True, default=LANES)
     width: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
     prior: Float[Array, ""] = eqx.field(converter=as_array, default=1e-3)
 
     def __check_init__(self) -> None:
         require_positive(width=self.width, prior=self.prior, lanes=self.lanes)
-        if self.attempts < 1 or self.attempts % self.lanes:
+        if self.lanes % GROUP or self.attempts < 1 or self.attempts % self.lanes:
             raise ValueError(
-                f"attempts: {self.attempts} given; take a positive multiple of lanes, "
-                f"{self.lanes}."
+                f"attempts, lanes: {self.attempts}, {self.lanes} given; take a multiple of "
+                f"lanes, and of these a multiple of {GROUP}."
             )
 
     def horizon(
@@ -92,14 +95,24 @@ class CostOfHit(AbstractObjective):
         unit = potential.scale.energy.astype(dtype)
         rule = self.rule.narrowed(growth.allowance)
 
-        def several(keys: PRNGKeyArray) -> tuple[Int[Array, " l"], Float[Array, " l"]]:
+        def first(keys: Key[Array, " l"]) -> Begun:
             walked = begin(growth.starts, None, potential, n, dtype, keys, None, n)
-            begun = probation(rule, potential, walked)
+            return probation(rule, potential, walked)
+
+        def last(begun: Begun) -> tuple[Int[Array, " l"], Float[Array, " l"]]:
             ended = finish(rule, potential, begun, reference)
             above = jnp.maximum(ended.energy - reference, 0) / (unit * self.width)
             hits = jnp.where(ended.finished, jnp.exp(-above.astype(dtype)), 0)
             return begun.spent.evaluations + ended.spent.evaluations, hits
 
-        keys = jax.random.split(key, (self.attempts // self.lanes, self.lanes))
-        costs, hits = in_turn(several, keys)
+        def grouped(tree: Any, size: int) -> Any:
+            return jax.tree.map(lambda x: x.reshape(-1, size, *x.shape[1:]), tree)
+
+        keys = jax.random.split(key, self.attempts)
+        begun = in_turn(first, grouped(keys, self.lanes))
+        begun = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), begun)
+        # The hopeless are together, in groups that end at once.
+        order = jnp.argsort(begun.expected)
+        begun = jax.tree.map(lambda x: x[order], begun)
+        costs, hits = in_turn(last, grouped(begun, GROUP))
         return costs.ravel(), hits.ravel()

@@ -16,6 +16,7 @@ from ..potentials import AbstractPotential
 from ..tasks import Task
 from .abandonment import Abandonment
 from .arms import Arm
+from .attempt import Begun
 from .bandit import Shares, Tally
 from .conclusion import conclude
 from .crew import Crew, End
@@ -264,7 +265,7 @@ class _Search:
         return np.stack([pool[min(k, len(pool)) - 1].positions for k in draws])
 
     def _finish(
-        self, arm: Arm, begun, group: list[int]
+        self, arm: Arm, begun: Begun, group: list[int]
     ) -> dict[int, tuple[End, int | None]]:
         """Finish a group of attempts, and polish what is low; return how each ended, and
         the evaluations of its polishing, if there was any."""
