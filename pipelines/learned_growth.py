@@ -39,14 +39,14 @@ def padded_task(name: str) -> Any:
 def main(
     *,
     folder: Path,
-    tasks: str = "lj30,lj38,lj40,lj50,lj53,lj55,lj69,lj75",
-    updates: int = 100,
+    tasks: str = "lj34,lj37,lj38,lj50,lj53,lj55,lj75,lj76",
+    updates: int = 40,
     pairs: int = 8,
     batches: int = 1,
-    attempts: int = 64,
-    sigma: float = 0.15,
-    rate: float = 0.05,
-    hidden: int = 16,
+    attempts: int = 32,
+    sigma: float = 0.2,
+    rate: float = 0.1,
+    hidden: int = 8,
     chunk: int = 1,
     seed: int = 0,
     minutes: float | None = None,
@@ -116,7 +116,7 @@ def main(
         save(folder / "growth.l2h", state.candidate, card)
         constants = {
             name: round(float(getattr(state.candidate.starts, name)), 3)
-            for name in ("noise", "calm", "smallest", "largest", "small")
+            for name in ("noise", "calm", "small", "radius", "tolerance")
         }
         print(
             f"update {number + 1} of {updates}, {time.monotonic() - begun:.0f} s: "

@@ -60,7 +60,7 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
     noise: Float[Array, ""] = eqx.field(converter=as_array, default=0.4)
     largest: Float[Array, ""] = eqx.field(converter=as_array, default=0.6)
     tolerance: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
-    smallest: Float[Array, ""] = eqx.field(converter=as_array, default=4.0)
+    smallest: int = eqx.field(static=True, default=4)
     radius: Float[Array, ""] = eqx.field(converter=as_array, default=PACKED)
     calm: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
     small: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
@@ -70,7 +70,7 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
     limit: int = eqx.field(static=True, default=100)
 
     def __check_init__(self) -> None:
-        names = "largest", "tolerance", "smallest", "radius", "calm", "small"
+        names = "largest", "tolerance", "radius", "calm", "small"
         require_positive(**{name: getattr(self, name) for name in names})
         shape, count = getattr(self.logits, "shape", None), len(self.groups.names)
         if shape is not None and shape != (count,):
@@ -106,8 +106,6 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         return trained(
             self,
             noise="positive",
-            largest="fraction",
-            smallest="positive",
             tolerance="positive",
             radius="positive",
             calm="positive",
@@ -134,11 +132,10 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
             key, 6
         )
         operations, mask = p.groups[p._group(for_group)]
-        least = jnp.maximum(jnp.floor(p.smallest), 1)
-        most = jnp.maximum(p.largest * target.astype(dtype), least)
-        span = jnp.floor(most - least + 1)
+        most = jnp.maximum(p.largest * target.astype(dtype), self.smallest)
+        span = jnp.floor(most - self.smallest + 1)
         drawn = _raised(jax.random.uniform(for_size, (), dtype), p.small)
-        size = least + jnp.floor(span * drawn)
+        size = self.smallest + jnp.floor(span * drawn)
         size = size.astype(jnp.int32)
         filled = symmetric_fill(
             for_fill,

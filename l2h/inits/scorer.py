@@ -14,6 +14,8 @@ from ..optimizers.learned.network import Network
 
 # Random numbers of an attempt, by which one network can grow in several ways.
 STYLES = 2
+# Natural energies that an output of one stands for.
+UNIT = 0.25
 
 
 class Scorer(eqx.Module):
@@ -77,7 +79,7 @@ class Scorer(eqx.Module):
         """
         reading = read_sites(cluster, found, operations, mask, target)
         shared = jnp.concatenate([reading.shared, 5 * noise[None] - 1, style])
-        return cast(self.network, found.energies.dtype)(reading.own, shared)[0]
+        return UNIT * cast(self.network, found.energies.dtype)(reading.own, shared)[0]
 
 
 def _inputs() -> int:
