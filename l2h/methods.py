@@ -3,10 +3,11 @@
 import re
 
 from . import weights
+from ._leaves import require_instance
 from ._registry import make
 from .evaluation import Method
 from .evaluation.tuning import grids, tuned
-from .optimizers import OPTIMIZERS
+from .optimizers import OPTIMIZERS, AbstractOptimizer
 
 TUNED = "tuned:KIND:TASK, such as tuned:adam:lj13 (l2h/data/baselines.json)"
 
@@ -71,11 +72,13 @@ def get(name: str) -> Method:
         return Method(name, tuned(kind, task), steps)
     if who in weights.names() or who.endswith(".l2h"):
         try:
-            return Method(name, weights.load(who), steps)
+            optimizer = weights.load(who)
         except OSError as error:
             raise ValueError(
                 f"optimizer: {who} cannot be read ({error}); give a run's best.l2h."
             ) from error
+        require_instance(optimizer=(optimizer, AbstractOptimizer))
+        return Method(name, optimizer, steps)
     raise ValueError(f"optimizer: {name!r} is unknown; known are {names()}.")
 
 

@@ -36,6 +36,11 @@ def padded_task(name: str) -> Any:
     return Task(name, room.potential, task.init, room.rows, reference=task.reference)
 
 
+def _toml(**settings: Any) -> str:
+    # JSON and TOML agree on strings, numbers and arrays of them.
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in settings.items())
+
+
 def main(
     *,
     folder: Path,
@@ -74,15 +79,23 @@ def main(
     from l2h.inits import Growth
     from l2h.io import load, read_metadata, save
     from l2h.meta import NormalizedES, Trainer, TrainState, cosine
+    from l2h.weights import GROWTH
 
     if quick:
         pairs, attempts = 2, 16
     begun = time.monotonic()
-    settings = {
-        name: value
-        for name, value in locals().items()
-        if name in main.__annotations__ and name not in ("folder", "minutes", "quick")
-    }
+    config = _toml(
+        tasks=tasks.split(","),
+        updates=updates,
+        pairs=pairs,
+        batches=batches,
+        attempts=attempts,
+        sigma=sigma,
+        rate=rate,
+        hidden=[hidden],
+        chunk=chunk,
+        seed=seed,
+    )
     trainer = Trainer(
         NormalizedES(pairs, sigma, cosine(rate, 0.3 * rate, updates)),
         CostOfHit(attempts=attempts),
@@ -96,7 +109,7 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint, metrics = folder / "checkpoint.l2h", folder / "metrics.jsonl"
     if checkpoint.exists():
-        if read_metadata(checkpoint) != settings:
+        if read_metadata(checkpoint).get("config") != config:
             raise ValueError(
                 f"folder: {folder} holds a run with other settings; choose another."
             )
@@ -111,8 +124,8 @@ def main(
         row = {name: float(value) for name, value in info.items()}
         with metrics.open("a") as file:
             file.write(json.dumps({"update": number + 1, **row}) + "\n")
-        save(checkpoint, state, settings)
-        card = {"kind": "growth", "settings": settings, "update": number + 1}
+        save(checkpoint, state, {"kind": "checkpoint", "config": config})
+        card = {"kind": GROWTH, "config": config, "metrics": {"update": number + 1, **row}}
         save(folder / "growth.l2h", state.candidate, card)
         constants = {
             name: round(float(getattr(state.candidate.starts, name)), 3)

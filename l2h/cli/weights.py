@@ -25,7 +25,7 @@ def main(
     """
     from .. import weights
 
-    chosen = names or weights.names()
+    chosen = names or (*weights.names(), weights.GROWTH)
     for name in chosen:
         if action == "verify":
             weights.load(name)

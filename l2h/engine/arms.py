@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 from .. import weights
 from .._leaves import as_array, require_positive
 from .._registry import Registry
-from ..inits import AbstractInit, Grown, Symmetric
+from ..inits import AbstractInit, Grown, Growth, Symmetric
 from ..lattice import suits
 from ..optimizers import LBFGS, AbstractOptimizer, BasinHopping, Shake
 from ..potentials import Gupta
@@ -55,6 +55,11 @@ class Arm(eqx.Module):
             )
         require_positive(allowance=self.allowance)
 
+    @staticmethod
+    def growing(name: str, growth: Growth) -> "Arm":
+        """Return the arm of trained growth."""
+        return Arm(name, growth.starts, allowance=growth.allowance)
+
     def least(self, rule: Abandonment) -> int:
         """Return the evaluations that an attempt takes at least."""
         # A walk and a probation both begin with one evaluation of their own.
@@ -69,6 +74,11 @@ def grown(task: Task) -> Arm:
 def quiet(task: Task) -> Arm:
     """Grow from symmetric cores, with little noise: symmetric minima."""
     return Arm("grown-quiet", Grown(noise=0.1))
+
+
+def learned_growth(task: Task) -> Arm:
+    """Grow as was learned from Lennard-Jones clusters."""
+    return Arm.growing("learned-grown", weights.load(weights.GROWTH))
 
 
 def symmetric(task: Task) -> Arm:
@@ -137,6 +147,7 @@ ARMS: Registry[Callable[[Task], Arm]] = Registry(
     {
         "grown": grown,
         "grown-quiet": quiet,
+        "learned-grown": learned_growth,
         "symmetric": symmetric,
         "learned": learned,
         "learned-symmetric": learned_symmetric,

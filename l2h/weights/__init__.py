@@ -1,13 +1,20 @@
-"""Trained optimizers that come with the library; cards in l2h/weights/README.md."""
+"""Trained optimizers, and growth, that come with the library; cards in
+l2h/weights/README.md."""
 
 import os
 import tomllib
 from importlib import resources
 from typing import Any
 
+import equinox as eqx
+import jax
+
+from ..inits import Growth
 from ..io import load as _load, read_metadata
 from ..training import TrainingConfig
 
+# Growth that is bundled, and what its card calls it: no optimizer.
+GROWTH = "growth"
 _FOLDER = resources.files(__name__)
 # What training has cost in all; cards of their time counted neither validations nor
 # earlier stages.
@@ -15,16 +22,17 @@ _COSTS = {"lj13": 7_900_000, "lj38": 27_600_000, "lj-family": 175_000_000}
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the bundled optimizers."""
-    files = (file.name for file in _FOLDER.iterdir())
+    """Return the names of the bundled optimizers; bundled growth is `GROWTH`."""
+    files = {file.name for file in _FOLDER.iterdir()} - {f"{GROWTH}.l2h"}
     return tuple(sorted(n.removesuffix(".l2h") for n in files if n.endswith(".l2h")))
 
 
 def load(name: str | os.PathLike[str]) -> Any:
-    """Return a trained optimizer.
+    """Return a trained optimizer, or trained growth (`inits.Growth`).
 
     Arguments:
-        name: one of `names()`, or the path of a run's `best.l2h`.
+        name: one of `names()`, `GROWTH`, or the path of a run's `best.l2h` (that of
+            growth is called `growth.l2h`).
 
     Raises:
         ValueError: if there is no such optimizer, or its file cannot be read, is damaged,
@@ -37,7 +45,7 @@ def load(name: str | os.PathLike[str]) -> Any:
         )
     path = os.fspath(name)
     if isinstance(name, str) and not path.endswith(".l2h"):
-        if name not in names():
+        if name not in (*names(), GROWTH):
             raise ValueError(
                 f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
                 "path of a run's best.l2h."
@@ -47,7 +55,7 @@ def load(name: str | os.PathLike[str]) -> Any:
     try:
         card = read_metadata(path)
         # Shapes only, until the file is known to have these.
-        return _load(path, _settings(path, card).shapes(), finite=True)[0]
+        return _load(path, _shapes(path, card), finite=True)[0]
     except OSError as error:
         raise ValueError(
             f"name: {path} cannot be read ({error.strerror or error}); give one of "
@@ -66,7 +74,7 @@ def card(name: str) -> dict[str, Any]:
     """
     if name.endswith(".l2h"):
         return read_metadata(name)
-    if name not in names():
+    if name not in (*names(), GROWTH):
         raise ValueError(
             f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
             "path of a run's best.l2h."
@@ -86,6 +94,20 @@ def trained_on(name: str) -> tuple[str, ...]:
     """
     settings = tomllib.loads(str(card(name).get("config", "")))
     return tuple(settings.get("tasks", ()))
+
+
+def _shapes(path: str, card: dict[str, Any]) -> Any:
+    """Return what a file holds, with shapes in place of arrays."""
+    if card.get("kind") != GROWTH:
+        return _settings(path, card).shapes()
+    try:
+        hidden = tomllib.loads(str(card.get("config", "")))["hidden"]
+        return eqx.filter_eval_shape(Growth.create, jax.random.key(0), hidden=hidden)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: its card does not say how large its network is; give a file that "
+            "pipelines.learned_growth has written."
+        ) from error
 
 
 def _settings(path: str, card: dict[str, Any]) -> TrainingConfig:
