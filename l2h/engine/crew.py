@@ -63,10 +63,11 @@ class Crew:
         rule: Abandonment,
         seed: int,
         devices: list[Any],
+        domain: Domain = Domain.SEARCH,
     ) -> None:
         self.plain, self.n, self.rule, self.devices = potential, n, rule, devices
         self.room = Room.of(potential, n)
-        self.root = Domain.SEARCH.key(seed)
+        self.root = domain.key(seed)
         outside = _holds_callback(potential)
         self.lanes, self.group = (1, 1) if outside else (LANES, GROUP)
 

@@ -8,7 +8,7 @@ from .es import (
     NormalizedES as NormalizedES,
 )
 from .ga import GA as GA
-from .objective import AbstractObjective as AbstractObjective, Objective as Objective
+from .objective import Objective as Objective
 from .params import count as count, ravel as ravel, unravel as unravel
 from .registry import (
     META_OPTIMIZERS as META_OPTIMIZERS,

@@ -1,7 +1,6 @@
 """What meta-training minimises: the outcome of rollouts, made comparable."""
 
-from abc import abstractmethod
-from typing import Any, Literal
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -54,53 +53,7 @@ class MeanBest(AbstractWatch[Early]):
         return None
 
 
-class AbstractObjective(eqx.Module):
-    """What meta-training minimises, of whatever module it trains."""
-
-    @abstractmethod
-    def horizon(
-        self, key: PRNGKeyArray, progress: Float[Array, ""] | float = 0.0
-    ) -> Int[Array, ""]:
-        """Return the number of steps of one update.
-
-        Arguments:
-            key: for horizons that are drawn.
-            progress: fraction of the training schedule that is done.
-        """
-
-    @abstractmethod
-    def loss(
-        self,
-        module: Any,
-        potential: AbstractPotential,
-        start: Float[Array, "n d"],
-        horizon: Int[Array, ""],
-        *,
-        key: PRNGKeyArray,
-        reference: Float[Array, ""],
-    ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-        """Return the loss of a member on one start, always finite, and whether all went
-        well.
-
-        Arguments:
-            module: the member, such as an optimizer.
-            potential: the energy surface.
-            start: from the task's own distribution.
-            horizon: number of steps.
-            key: for what else is drawn; the same for all members.
-            reference: lowest known energy in the potential's unit; NaN where none is.
-        """
-
-    def compare(self, losses: Float[Array, "q t c"]) -> Float[Array, "q t _"]:
-        """Return what a strategy is told; the losses themselves unless overridden.
-
-        Arguments:
-            losses: of members on tasks from starts.
-        """
-        return losses
-
-
-class Objective(AbstractObjective):
+class Objective(eqx.Module):
     """A mixture of the final, the best and the time-averaged best energy of a rollout.
 
     Energies count in the potential's natural unit and, if bounded, not above that of
@@ -169,6 +122,12 @@ class Objective(AbstractObjective):
     def horizon(
         self, key: PRNGKeyArray, progress: Float[Array, ""] | float = 0.0
     ) -> Int[Array, ""]:
+        """Return the number of steps of one update.
+
+        Arguments:
+            key: for "draw".
+            progress: fraction of the training schedule that is done, for "grow".
+        """
         if self.horizons == "grow":
             done = jnp.clip(jnp.asarray(progress, self.longest.dtype), 0, 1)
             steps = self.shortest + (self.longest - self.shortest) * done
@@ -179,19 +138,19 @@ class Objective(AbstractObjective):
 
     def loss(
         self,
-        module: AbstractOptimizer,
+        optimizer: AbstractOptimizer,
         potential: AbstractPotential,
         start: Float[Array, "n d"],
         horizon: Int[Array, ""],
         *,
         key: PRNGKeyArray,
-        reference: Float[Array, ""] | None = None,
     ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+        """Return the loss of one rollout, always finite, and whether it stayed valid."""
         dtype = start.dtype
         unit = potential.scale.energy.astype(dtype)
         top = potential.separated if self.bounded else HIGHEST * unit
         watch = MeanBest(None if top is None else jnp.asarray(top, dtype))
-        run = rollout(module, potential, start, horizon, key=key, watch=watch)
+        run = rollout(optimizer, potential, start, horizon, key=key, watch=watch)
         state, early = run.state, run.notes
         last = jnp.where(state.observation.valid, state.observation.energy, jnp.inf)
         mixed = (

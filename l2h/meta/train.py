@@ -18,7 +18,7 @@ from ..potentials import AbstractPotential
 from ..tasks import Task, draw
 from . import processes
 from .base import AbstractMetaStrategy, MetaState
-from .objective import AbstractObjective
+from .objective import Objective
 from .params import unravel
 
 # Numbers held at once while a chunk is evaluated: per pair of atoms, per structure besides
@@ -82,7 +82,7 @@ class Trainer(eqx.Module):
     """
 
     strategy: AbstractMetaStrategy
-    objective: AbstractObjective
+    objective: Objective
     tasks: tuple[Task, ...] = eqx.field(converter=_as_tasks)
     starts_per_task: int = eqx.field(static=True, default=2)
     chunk: int = eqx.field(static=True, default=16)
@@ -93,7 +93,7 @@ class Trainer(eqx.Module):
     def __check_init__(self) -> None:
         require_instance(
             strategy=(self.strategy, AbstractMetaStrategy),
-            objective=(self.objective, AbstractObjective),
+            objective=(self.objective, Objective),
         )
         for task in self.tasks:
             require_instance(tasks=(task, Task))
@@ -162,12 +162,6 @@ class Trainer(eqx.Module):
 
         return in_turn(apply, (stacked, arguments))
 
-    def _references(self, group: tuple[int, ...]) -> Float[Array, " g"]:
-        """Return the lowest known energies of tasks; NaN where none is known."""
-        known = [self.tasks[i].reference for i in group]
-        values = [float("nan") if energy is None else energy for energy in known]
-        return jnp.asarray(values, jnp.dtype(self.precision))
-
     def _keys(self, task: PRNGKeyArray, purpose: Purpose) -> Key[Array, " c"]:
         """Return the keys of all copies of a task, one each."""
         first = jnp.asarray(0, jnp.int32)
@@ -218,7 +212,6 @@ class Trainer(eqx.Module):
             _: AbstractInit,
             starts: Float[Array, "c n d"],
             key: UInt32[Array, " w"],
-            reference: Float[Array, ""],
         ) -> tuple[Float[Array, "k c"], Bool[Array, "k c"]]:
             keys = self._keys(jax.random.wrap_key_data(key), Purpose.SEARCH)
 
@@ -231,7 +224,6 @@ class Trainer(eqx.Module):
                     start,
                     request.horizon,
                     key=own,
-                    reference=reference,
                 )
 
             over_starts = jax.vmap(one, in_axes=(None, 0, 0))
@@ -239,7 +231,7 @@ class Trainer(eqx.Module):
 
         groups = alike(self.tasks)
         results = [
-            self._mapped(on_task, group, starts, keys, self._references(group))
+            self._mapped(on_task, group, starts, keys)
             for group, starts, keys in zip(
                 groups, request.starts, request.keys, strict=True
             )

@@ -127,8 +127,9 @@ def untrained(module: eqx.Module) -> PyTree:
     return jax.tree.map(lambda _: None, module)
 
 
-def trained(module: Any, **coordinates: str | None) -> PyTree:
-    """Return coordinates of `module` with the named fields trained, all others fixed."""
+def trained(module: Any, **coordinates: PyTree) -> PyTree:
+    """Return coordinates of `module` with the named fields trained, all others fixed; what
+    a field that is a module declares is a tree of them."""
     names = list(coordinates)
     return eqx.tree_at(
         lambda tree: [getattr(tree, name) for name in names],

@@ -5,7 +5,7 @@ import jax
 import pytest
 
 from l2h import tasks
-from l2h.inits import Harmonic, Uniform
+from l2h.inits import Grown, Growth, Harmonic, Uniform
 from l2h.meta import ES, ESMC, GA, NormalizedES
 from l2h.optimizers import (
     LBFGS,
@@ -37,6 +37,14 @@ def learned(features):
     return eqx.tree_at(lambda o: o.network.weights[-1], optimizer, drawn)
 
 
+def scoring():
+    """Return growth with random output weights."""
+    growth = Growth.create(KEY)
+    last = growth.starts.scorer.network.weights[-1]
+    drawn = jax.random.normal(KEY, last.shape, last.dtype)
+    return eqx.tree_at(lambda g: g.starts.scorer.network.weights[-1], growth, drawn)
+
+
 OPTIMIZERS = {
     "gradient descent": lambda: GradientDescent(1e-3),
     "adam": Adam,
@@ -56,7 +64,12 @@ POTENTIALS = {
     "silicon": lambda: tasks.get("si8").potential,
     "rastrigin": lambda: tasks.get("rastrigin8").potential,
 }
-INITS = {"harmonic": Harmonic, "uniform": Uniform}
+INITS = {
+    "harmonic": Harmonic,
+    "uniform": Uniform,
+    "grown": Grown,
+    "learned growth": lambda: scoring().starts,
+}
 STRATEGIES = {
     "es": ES,
     "esmc": ESMC,
