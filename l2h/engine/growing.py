@@ -67,7 +67,7 @@ class CostOfHit:
         require_positive(attempts=attempts, width=width, prior=prior)
         if lacking := [task.name for task in tasks if task.reference is None]:
             raise ValueError(
-                f"tasks: no lowest energy of {', '.join(lacking)} is known; train on others."
+                f"tasks: no lowest energy of {', '.join(lacking)} is known; take others."
             )
         self.tasks, self.attempts = tuple(tasks), attempts
         self.width, self.prior = width, prior

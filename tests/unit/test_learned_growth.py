@@ -11,12 +11,14 @@ from scipy.spatial.transform import Rotation
 
 from l2h import methods, search, tasks, weights
 from l2h.engine import ARMS, Abandonment, Arm, CostOfHit
-from l2h.engine.attempt import finish, probation, start
+from l2h.engine.attempt import start
+from l2h.engine.crew import Crew
+from l2h.engine.growing import Batch
 from l2h.engine.room import Room
 from l2h.inits import Grown, Growth
 from l2h.inits.scorer import Scorer
 from l2h.lattice import Growing, SiteReading, grow, read_sites, sites
-from l2h.meta import GA, NormalizedES, Trainer, count, ravel, unravel
+from l2h.meta import GA, NormalizedES, count, ravel, unravel
 from l2h.optimizers.learned.network import Network
 from l2h.symmetry import Groups
 from pipelines import learned_growth
@@ -159,58 +161,52 @@ def test_what_does_not_fit_is_refused():
     for make in (Growth, lambda starts, allowance: Arm("a", starts, allowance=allowance)):
         with pytest.raises(ValueError, match="^allowance: 0.0 given"):
             make(Grown(), allowance=0.0)
-    with pytest.raises(ValueError, match="^attempts, lanes: 24, 16 given"):
-        CostOfHit(attempts=24)
+    with pytest.raises(ValueError, match="^attempts: 0 given"):
+        CostOfHit([TASKS["lj13"]], 0, attempts=0)
+    with pytest.raises(ValueError, match="^tasks: no lowest energy of lj2000 is known"):
+        CostOfHit([TASKS["lj13"], tasks.get("lj2000")], 0)
 
 
 # The objective
 
 
-def objective(**options):
-    return CostOfHit(attempts=8, lanes=4, **options)
-
-
 @pytest.fixture(scope="module")
-def outcomes():
-    task = learned_growth.padded_task("lj13")
-    growth, aim, key = trained(), objective(), jax.random.key(5)
-    reference = jnp.asarray(task.reference, jnp.float32)
-    found = eqx.filter_jit(aim.outcomes)(growth, task.potential, task.n, key, reference)
-    return task, growth, aim, key, reference, found
+def objective():
+    return CostOfHit([TASKS["lj13"]], 5, attempts=16)
 
 
-def test_an_objective_counts_what_a_search_counts(outcomes):
-    task, growth, aim, key, reference, (costs, hits) = outcomes
-    rule = Abandonment().narrowed(growth.allowance)
-    keys = jax.random.split(key, 8)
-    n = task.n
-    walked = start(growth.starts, None, task.potential, n, jnp.float32, keys, None, n)
-    begun = probation(rule, task.potential, walked)
-    ended = finish(rule, task.potential, begun, reference)
-    whole = np.asarray(begun.spent.evaluations + ended.spent.evaluations)
-    assert sorted(np.asarray(costs).tolist()) == sorted(whole.tolist())
-    # Of the start, of the first evaluation and eight steps, and of those after them.
-    cores = np.asarray(walked.spent.evaluations)
-    np.testing.assert_array_equal(begun.spent.evaluations, cores + 9)
-    assert np.any(np.asarray(ended.spent.evaluations) > 0)
-    energies, finished = np.asarray(ended.energy), np.asarray(ended.finished)
-    soft = np.where(finished, np.exp(-np.maximum(energies - task.reference, 0) / 0.3), 0)
-    np.testing.assert_allclose(np.sort(hits), np.sort(soft), atol=2e-3)
-    assert 0 < np.sum(np.asarray(hits) > 0.9) < 8
+def test_an_objective_counts_what_a_search_counts(objective):
+    growth, task = trained(), TASKS["lj13"]
+    batch = objective.batch(growth, 0, 3)
+    crew, arm = objective.crews[0], Arm.growing("mine", growth)
+    begun = crew.begin(arm, np.arange(48, 64))
+    # Of the first evaluation and eight steps, and of a core before them.
+    early = begun.spent.evaluations
+    assert np.all(early > 9) and np.all(batch.costs >= early)
+    finished = np.isfinite(batch.excess)
+    assert 0 < finished.sum() < 16 and np.all(batch.costs[finished] > early[finished])
+    hopeless = begun.expected > task.reference * (1 - 0.02 * float(growth.allowance))
+    assert not np.any(finished & hopeless)
+    np.testing.assert_array_equal(batch.costs[hopeless], early[hopeless])
+    # One by one, as a search finishes them.
+    for k in np.flatnonzero(finished):
+        end = crew.finish(arm, begun, [int(k)], task.reference)[int(k)]
+        assert batch.costs[k] == early[k] + int(end.spent.evaluations)
+        assert batch.excess[k] == pytest.approx(end.energy - task.reference, abs=1e-4)
+    # Other numbers, other attempts; and not those of a search with this seed.
+    other = objective.batch(growth, 0, 4)
+    assert np.any(other.costs != batch.costs)
+    search_crew = Crew(task.potential, task.n, crew.rule, 5, jax.local_devices()[:1])
+    drawn = search_crew.begin(arm, np.arange(48, 64))
+    assert np.any(drawn.spent.evaluations != early)
 
 
-def test_the_loss_is_evaluations_per_hit(outcomes):
-    task, growth, aim, key, reference, (costs, hits) = outcomes
-    loss, valid = aim.loss(
-        growth,
-        task.potential,
-        jnp.zeros((task.n, 3), jnp.float32),
-        aim.horizon(key),
-        key=key,
-        reference=reference,
-    )
-    expected = np.log(np.mean(costs)) - np.log(np.mean(hits) + 1e-3)
-    assert bool(valid) and float(loss) == pytest.approx(expected, rel=1e-4)
+def test_the_loss_is_evaluations_per_hit(objective):
+    batch = Batch(np.array([10.0, 20.0, 30.0, 40.0]), np.array([0.0, 0.3, np.inf, np.inf]))
+    hits = (1 + np.exp(-1)) / 4
+    assert objective.loss(batch) == pytest.approx(np.log(25) - np.log(hits + 1e-3))
+    nothing = Batch(batch.costs, np.full(4, np.inf))
+    assert objective.loss(nothing) == pytest.approx(np.log(25 / 1e-3))
 
 
 # Training
@@ -234,14 +230,13 @@ def test_every_number_of_growth_is_trained():
 @pytest.mark.parametrize(
     "strategy", [NormalizedES(pairs=1), GA(members=2, parents=1, elites=1)]
 )
-def test_meta_strategies_train_growth(strategy):
-    task = learned_growth.padded_task("lj13")
-    trainer = Trainer(strategy, objective(), [task], starts_per_task=1, chunk=1)
+def test_meta_strategies_train_growth(strategy, objective):
     before = strategy.init(UNTRAINED, 0)
-    after, info = trainer(before)
-    assert int(after.update) == 1 and float(info["nonfinite"]) == 0
-    assert np.isfinite(float(info["loss/lj13"]))
+    after, info = objective.update(strategy, before)
+    assert int(after.update) == 1 and np.isfinite(info["loss/lj13"])
     assert np.any(np.asarray(after.params) != np.asarray(before.params))
+    # Two members, sixteen attempts each.
+    assert info["evaluations"] > 2 * 16 * 9 and 0 < info["hits"] < 32
 
 
 def test_a_run_goes_on_to_the_bit_and_its_weights_load(tmp_path, capsys):
