@@ -18,6 +18,7 @@ APICES = 4
 NEWTON_STEPS, LONGEST = 2, 0.15
 # Bits of a word that a number in single precision holds exactly.
 WORD = 22
+BITS = 32
 
 
 class Sites(eqx.Module):
@@ -108,9 +109,33 @@ def _inverse(
 def _keep(
     wanted: Bool[Array, " k"], count: int
 ) -> tuple[Int[Array, " c"], Bool[Array, " c"]]:
-    """Return the indices of the first `count` true entries, and which of them are."""
-    found, chosen = jax.lax.top_k(wanted.astype(jnp.float32), min(count, wanted.size))
-    return chosen, found > 0
+    """Return the indices of the first `count` true entries, and which of them are.
+
+    Entries are bits of words: the word is found by what those before it hold, the bit by
+    halving. Choosing the largest, which sorts, took three times as long.
+    """
+    words = -(-wanted.size // BITS)
+    rows = jnp.pad(wanted, (0, words * BITS - wanted.size)).reshape(words, BITS)
+    weights = jnp.uint32(1) << jnp.arange(BITS, dtype=jnp.uint32)
+    sets = jnp.sum(jnp.where(rows, weights, 0), axis=1, dtype=jnp.uint32)
+    held = jax.lax.population_count(sets).astype(jnp.int32)
+    ends = jnp.cumsum(held)
+    slots = jnp.arange(min(count, wanted.size), dtype=jnp.int32)
+    which = jnp.searchsorted(ends, slots, side="right", method="scan").astype(jnp.int32)
+    which = jnp.minimum(which, words - 1)
+    word, left = sets[which], slots - (ends - held)[which]
+    place = which * BITS
+    half = BITS // 2
+    while half:
+        low = word & jnp.uint32(2**half - 1)
+        here = jax.lax.population_count(low).astype(jnp.int32)
+        above = left >= here
+        left = jnp.where(above, left - here, left)
+        word = jnp.where(above, word >> half, low)
+        place = jnp.where(above, place + half, place)
+        half //= 2
+    known = slots < ends[-1]
+    return jnp.where(known, place, 0), known
 
 
 def _bases(
