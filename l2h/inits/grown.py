@@ -59,7 +59,7 @@ class Grown(AbstractDetailedInit):
         require_positive(largest=self.largest, tolerance=self.tolerance)
         if self.largest > 1:
             raise ValueError(
-                f"largest: {self.largest} given; a core is a fraction of all atoms, 1 at most."
+                f"largest: {self.largest} given; cores have 1 times all atoms at most."
             )
 
     def start(
