@@ -72,12 +72,15 @@ def orbit(
         operations: of a point group, padded.
         mask: which of them count.
     """
-    for reach in (TOGETHER, TOGETHER, TOGETHER, EQUAL):
+
+    def merged(point: Float[Array, "3"], reach: Float[Array, ""]) -> tuple[Array, None]:
         images = operations @ point
         near = mask & (jnp.sum((images - point[None]) ** 2, axis=1) < reach**2)
         weights = near.astype(point.dtype)
-        point = weights @ images / jnp.sum(weights)
-    images = operations @ point
+        return weights @ images / jnp.sum(weights), None
+
+    reaches = jnp.asarray((TOGETHER, TOGETHER, TOGETHER, EQUAL), point.dtype)
+    images = operations @ jax.lax.scan(merged, point, reaches)[0]
     equal = sum((c[:, None] - c[None]) ** 2 for c in images.T) < EQUAL**2
     earlier = np.triu(np.ones((len(images), len(images)), bool), 1)
     return images, mask & ~jnp.any(equal & earlier & mask[:, None], axis=0)

@@ -72,9 +72,10 @@ def sites(positions: Float[Array, "m 3"], present: Bool[Array, " m"], count: int
     chosen, known = _keep(known & ~jnp.any(taken, axis=0), count)
     points = points[chosen]
     known &= ~_repeated(points, known, 0.1)
-    relaxed = points
-    for _ in range(NEWTON_STEPS):
-        relaxed = relaxed + _newton(positions, present, relaxed)
+    # Loops, although the numbers are known: what is written once is compiled once.
+    relaxed = jax.lax.fori_loop(
+        0, NEWTON_STEPS, lambda _, x: x + _newton(positions, present, x), points
+    )
     energies = probe(positions, present, relaxed)
     energies = jnp.where(known & (energies < LOOSEST), energies, jnp.inf)
     order = jnp.argsort(energies)
@@ -170,18 +171,19 @@ def _apices(
         once[:, None], ~jnp.uint32(0), jnp.asarray(later, jnp.uint32)[second]
     )
     shared = jnp.where(found[:, None], sets[first] & sets[second] & allowed, 0)
-    slots, known = [], []
     words = jnp.arange(count)[None]
-    for _ in range(APICES):
+
+    def next_(shared: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
         which = jnp.argmax(shared != 0, axis=1)
         word = jnp.max(jnp.where(words == which[:, None], shared, 0), axis=1)
         lowest = word & (~word + jnp.uint32(1))
         place = 31 - jax.lax.clz(lowest).astype(jnp.int32)
-        known.append(word != 0)
-        slots.append(jnp.where(word != 0, which.astype(jnp.int32) * WORD + place, 0))
+        slot = jnp.where(word != 0, which.astype(jnp.int32) * WORD + place, 0)
         taken = jnp.where(words == which[:, None], lowest[:, None], 0)
-        shared = shared ^ taken
-    return jnp.concatenate(slots), jnp.concatenate(known)
+        return shared ^ taken, (slot, word != 0)
+
+    slots, known = jax.lax.scan(next_, shared, None, length=APICES)[1]
+    return slots.ravel(), known.ravel()
 
 
 def _over(
