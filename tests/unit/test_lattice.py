@@ -443,7 +443,8 @@ def test_grown_starts():
     # Different, and compact.
     assert len({round(pdist(x).sum(), 6) for x in positions[grown]}) > 20
     assert max(pdist(x).max() for x in positions[grown]) < 5
-    for i in (0, 7):
+    # Others have surplus atoms that are each other's images: rounding says which leave.
+    for i in (1, 7):
         alone = start(init, LJ, keys[i])
         np.testing.assert_allclose(alone.positions, found.positions[i], atol=1e-9)
         assert int(alone.spent.evaluations) == int(found.spent.evaluations[i])
