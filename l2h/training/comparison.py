@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from ..evaluation import Interval, Method, evaluate
 from ..io import write_atomically
 from ..meta import TrainState
+from . import pieces
 from .config import TrainingConfig
 from .folder import RunFolder
 from .loop import train
@@ -115,7 +116,7 @@ def _examine(config: TrainingConfig, folder: RunFolder, starts: int) -> dict[str
     path = folder.path / f"success-{starts}.json"
     if not path.exists():
         (task,) = config.problems()
-        first = config.meta_strategy().init(config.untrained(), config.seed)
+        first = pieces.meta_strategy(config).init(pieces.optimizer(config), config.seed)
         train_state = folder.load_checkpoint(TrainState.begin(first))
         weights = {
             "success": train_state.candidate,
