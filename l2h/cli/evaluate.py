@@ -55,7 +55,7 @@ def main(
     from ..report.meter import meter
 
     check_devices(devices)
-    names = problems.members(tasks)
+    names = problems.expanded(tasks)
     problems.mixture(names)  # refuses what is named twice
     competition = Competition(
         tasks=tuple(problems.get(name) for name in names),

@@ -47,9 +47,9 @@ def main(
     from ..io import write_atomically
     from ..report.meter import meter
     from ..report.tuning import tuning_table
-    from ..tasks import get, members
+    from ..tasks import expanded, get
 
-    kinds, problems = optimizers.split(","), [get(name) for name in members(tasks)]
+    kinds, problems = optimizers.split(","), [get(name) for name in expanded(tasks)]
     known = tuning.grids()
     if unknown := [kind for kind in kinds if kind not in known]:
         raise ValueError(

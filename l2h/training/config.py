@@ -16,7 +16,7 @@ from .._leaves import require_positive
 from ..meta import META_OPTIMIZERS, STRATEGIES
 from ..optimizers import OPTIMIZERS
 from ..optimizers.learned import FEATURES
-from ..tasks import Task, get, members, mixture
+from ..tasks import Task, expanded, get, mixture
 from .settings import converted
 
 # Weights that one network may have: a wrong digit in `hidden` would fill the memory.
@@ -303,4 +303,4 @@ def _named(tasks: Any) -> tuple[str, ...]:
         isinstance(name, str) for name in listed
     ):
         raise ValueError(f"tasks: {tasks!r} given; write a list of names, [...].")
-    return tuple(task for name in listed for task in members(name))
+    return tuple(task for name in listed for task in expanded(name))

@@ -49,14 +49,12 @@ def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):
     ]
     for a in assessments:
         for who in (a.learned, a.adam):
-            assert who.longest.starts == 10 and who.longest.steps == 60
+            assert who.full.starts == 10 and who.full.steps == 60
             # Learned and unlearned choose from the same horizons.
             assert who.economical.steps in (30, 60)
-            assert np.all(np.isfinite(who.longest.energies))
-        assert a.adam.longest.method.startswith("Adam, rate 0.0")
-        np.testing.assert_array_equal(
-            a.adam.longest.seen[:, 0], a.learned.longest.seen[:, 0]
-        )
+            assert np.all(np.isfinite(who.full.energies))
+        assert a.adam.full.method.startswith("Adam, rate 0.0")
+        np.testing.assert_array_equal(a.adam.full.seen[:, 0], a.learned.full.seen[:, 0])
     shown = table(assessments)
     assert "lj4: never trained on" in shown and "lj5: never trained on" not in shown
     paths = write_results(tmp_path, assessments, ROWS)
@@ -71,7 +69,7 @@ def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):
     }
     page = (tmp_path / "report-lj5.html").read_text()
     # What is said there is what was found.
-    a = assessments[0].learned.longest
+    a = assessments[0].learned.full
     count = int(np.sum(np.abs(a.energies - a.task.reference) < 1e-4))
     assert f"is the known global minimum, found {count} times" in page
     assert "10 starts that it had never seen" in page and "D3h" in page

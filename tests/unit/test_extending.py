@@ -34,7 +34,7 @@ def test_examples_are_known_by_name(names):
     assert (task.name, task.n) == ("morse13", 13)
     pair = jnp.asarray([[0.0, 0, 0], [1, 0, 0]])
     assert float(task.potential(pair)) == pytest.approx(-1)
-    assert l2h.tasks.members("hollow") == ("hollow13", "hollow19")
+    assert l2h.tasks.expanded("hollow") == ("hollow13", "hollow19")
     assert l2h.tasks.held_out(("hollow13", "hollow19")) == ("hollow16",)
     assert "hollow13 (any number of atoms)" in l2h.tasks.names()
     # They may be registered again, but not take names of the library.
