@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._leaves import concrete
+from .._platform import matmul
 
 SAME = 1e-6
 # Points that a centred cell adds to its corners, as fractions of the cell.
@@ -215,8 +216,8 @@ class CellGroups(eqx.Module):
         turn = jax.random.categorical(second, odds)
         # A row of fractions f stands for the position f C; hence C^T W C^-T.
         back = jnp.linalg.inv(cell).T
-        turns = cell.T @ self.turns[turn].astype(cell.dtype) @ back
-        shifts = self.shifts[which].astype(cell.dtype) @ cell
+        turns = matmul(matmul(cell.T, self.turns[turn].astype(cell.dtype)), back)
+        shifts = matmul(self.shifts[which].astype(cell.dtype), cell)
         mask = self.shift_mask[which][:, None] & self.turn_mask[turn][None]
         shape = *mask.shape, 3
         return (
