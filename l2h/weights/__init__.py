@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Any
 
 from ..io import load as _load, read_metadata
-from ..training import TrainingConfig
+from ..training import TrainingConfig, pieces
 
 _FOLDER = resources.files(__name__)
 
@@ -44,7 +44,7 @@ def load(name: str | os.PathLike[str]) -> Any:
     try:
         card = read_metadata(path)
         # Shapes only, until the file is known to have these.
-        return _load(path, _settings(path, card).shapes(), finite=True)[0]
+        return _load(path, pieces.shapes(_settings(path, card)), finite=True)[0]
     except OSError as error:
         raise ValueError(
             f"name: {path} cannot be read ({error.strerror or error}); give one of "

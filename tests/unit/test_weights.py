@@ -13,7 +13,7 @@ from l2h.domains import Domain
 from l2h.evaluation import Method, evaluate
 from l2h.io import save
 from l2h.optimizers import BasinHopping
-from l2h.training import TrainingConfig
+from l2h.training import TrainingConfig, pieces
 
 
 def search(name, task, steps):
@@ -104,9 +104,9 @@ def test_recipes_of_the_bundled_optimizers_build():
     assert recipes
     for recipe in recipes:
         config = TrainingConfig.read(recipe)
-        trainer = config.trainer()
+        trainer = pieces.trainer(config)
         assert trainer.strategy.population == 2 * config.pairs
-        optimizer = config.untrained()
+        optimizer = pieces.optimizer(config)
         if isinstance(optimizer, BasinHopping):
             optimizer = optimizer.inner.first
         assert optimizer.frozen is (config.trains == "size-biases")
