@@ -1,9 +1,14 @@
 """What is arranged differently on processors and accelerators."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+
+# In full precision: accelerators would otherwise round the factors to ten bits.
+matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
@@ -26,6 +31,11 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
     )
 
 
+def accelerated() -> bool:
+    """Return whether programs run on accelerators by default on this machine."""
+    return jax.default_backend() != "cpu"
+
+
 def held(count: int) -> int:
     """Return how many of so many elements `in_turn` holds at once on this machine."""
-    return 1 if jax.default_backend() == "cpu" else count
+    return count if accelerated() else 1

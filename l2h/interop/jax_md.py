@@ -5,7 +5,6 @@ end = relax(LBFGS(), potential, positions, steps=300, key=key)
 """
 
 import warnings
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._leaves import require_instance, require_structure
+from .._platform import matmul
 from .._rollout import Rollout, rollout
 from ..optimizers import AbstractOptimizer, AbstractWatch, State, Status, run
 from ..potentials import AbstractPotential, Observation, Scale, StillingerWeber
@@ -157,9 +157,8 @@ def _nearest(
     inverse: Float[Array, "3 3"],
 ) -> Float[Array, "*p 3"]:
     """Return the image of each difference that is nearest to the origin."""
-    precise = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
-    turns = jnp.round(precise(jax.lax.stop_gradient(difference), inverse))
-    return difference - precise(turns, cell)
+    turns = jnp.round(matmul(jax.lax.stop_gradient(difference), inverse))
+    return difference - matmul(turns, cell)
 
 
 def _cutoff(potential: StillingerWeber) -> float:

@@ -10,6 +10,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from .._leaves import require_instance
+from .._platform import matmul
 from ..optimizers import AbstractOptimizer
 from .base import AbstractMetaStrategy, MetaState, alignment, effective_number, repair
 from .params import ravel
@@ -108,7 +109,7 @@ class EvolutionStrategy(AbstractMetaStrategy):
         # cap keeps squares finite: Adam would never forget an infinite one.
         largest = jnp.max(jnp.abs(weights))
         relative = weights / jnp.where(largest > 0, largest, 1)
-        total = jnp.matmul(relative, noise, precision=jax.lax.Precision.HIGHEST)
+        total = matmul(relative, noise)
         length = jnp.linalg.norm(total)
         cap = jnp.asarray(0.1 * float(jnp.finfo(dtype).max) ** 0.5, dtype)
         factor = jnp.minimum(

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from .._leaves import as_array, cast, require_positive
+from .._platform import matmul
 from ..potentials import AbstractPotential, Observation
 from .base import AbstractOptimizer, State, trained
 
@@ -205,8 +206,7 @@ def _natural(potential: AbstractPotential, seen: Observation) -> Float[Array, " 
 
 
 def _product(matrix: Float[Array, "r k"], vector: Float[Array, " k"]) -> Array:
-    # Accelerators would otherwise round to ten bits.
-    return barrier(jnp.matmul(matrix, vector, precision=jax.lax.Precision.HIGHEST))
+    return barrier(matmul(matrix, vector))
 
 
 def _remember(

@@ -10,7 +10,7 @@ from .._leaves import as_array, concrete, require_positive
 class Taper(eqx.Module):
     r"""A factor that falls from one to zero with two continuous derivatives.
 
-    \[ S(r) = 1 - 10 t^3 + 15 t^4 - 6 t^5, \quad
+    \[ S(r) = 1 - 10 t^3 + 15 t^4 - 6 t^5 = (1 - t)^3 (1 + 3 t + 6 t^2), \quad
        t = \mathrm{clip}\left(\frac{r - r_1}{r_2 - r_1}, 0, 1\right) \]
 
     Arguments:
@@ -36,5 +36,6 @@ class Taper(eqx.Module):
         """Return the factor and its derivative by distance."""
         width = self.end - self.start
         t = jnp.clip((distance - self.start) / width, 0, 1)
-        factor = 1 - t**3 * (10 - t * (15 - 6 * t))
+        # Not expanded: rounding would leave 1e-16 at the end, whose root Gupta takes.
+        factor = (1 - t) ** 3 * (1 + t * (3 + 6 * t))
         return factor, -30 / width * jnp.square(t * (1 - t))

@@ -3,9 +3,10 @@
 from abc import abstractmethod
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+from .._platform import matmul
 
 # Inner loops over atoms then consist of whole vector registers, without remainder.
 LANES = 8
@@ -79,14 +80,10 @@ class Pairs(eqx.Module):
 def _product(
     left: Float[Array, "k n"], weights: Float[Array, "m n q"]
 ) -> Float[Array, "k n"]:
-    """Contract the partner and image axes, in full precision.
-
-    Accelerators would otherwise round the inputs to ten bits, and the results are small
-    differences of large terms.
-    """
+    """Contract the partner and image axes: small differences of large terms."""
     n = weights.shape[1]
     summed = weights[0] if weights.shape[0] == 1 else jnp.sum(weights, axis=0)
-    return jnp.matmul(left, summed, precision=jax.lax.Precision.HIGHEST)[:, :n]
+    return matmul(left, summed)[:, :n]
 
 
 class AbstractSpace(eqx.Module):

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._leaves import as_array
+from .._platform import matmul
 from .base import AbstractSpace, Pairs, pad_atoms, padded
 
 LARGEST_COUNT = 10_000
@@ -211,5 +212,4 @@ def _entries(matrix: Float[np.ndarray, "d d"]) -> tuple[tuple[int, int], ...]:
 
 
 def _map(rows: Float[Array, "n d"], matrix: Float[Array, "d d"]) -> Float[Array, "n d"]:
-    # Accelerators would otherwise round positions to ten bits.
-    return jnp.matmul(rows, matrix, precision=jax.lax.Precision.HIGHEST)
+    return matmul(rows, matrix)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from .._leaves import concrete
+from .._platform import matmul
 
 SAME = 1e-6
 # Points that a centred cell adds to its corners, as fractions of the cell.
@@ -93,12 +94,12 @@ def shortest_translation(
 
 
 def _stack(tables: Sequence[np.ndarray], fill: np.ndarray) -> tuple[Array, Array]:
-    longest = max(map(len, tables))
-    rows = np.tile(fill, (len(tables), longest) + (1,) * fill.ndim)
+    most = max(map(len, tables))
+    rows = np.tile(fill, (len(tables), most) + (1,) * fill.ndim)
     for row, table in zip(rows, tables, strict=True):
         row[: len(table)] = table
     counts = np.array([len(table) for table in tables])
-    return jnp.asarray(rows), jnp.asarray(np.arange(longest) < counts[:, None])
+    return jnp.asarray(rows), jnp.asarray(np.arange(most) < counts[:, None])
 
 
 def _cyclic(operation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "p 3 3"]:
@@ -215,8 +216,8 @@ class CellGroups(eqx.Module):
         turn = jax.random.categorical(second, odds)
         # A row of fractions f stands for the position f C; hence C^T W C^-T.
         back = jnp.linalg.inv(cell).T
-        turns = cell.T @ self.turns[turn].astype(cell.dtype) @ back
-        shifts = self.shifts[which].astype(cell.dtype) @ cell
+        turns = matmul(matmul(cell.T, self.turns[turn].astype(cell.dtype)), back)
+        shifts = matmul(self.shifts[which].astype(cell.dtype), cell)
         mask = self.shift_mask[which][:, None] & self.turn_mask[turn][None]
         shape = *mask.shape, 3
         return (

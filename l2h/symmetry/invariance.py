@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from .._leaves import concrete
+from .._platform import matmul
 from .regions import Ball, Cell, between, images, squared
 
 # Largest distance, in the unit of the positions, from an image to the atom it stands for.
@@ -55,9 +56,10 @@ class Invariance(eqx.Module):
         turns = operations[jnp.argmax(there, axis=0)]
         # Divided by all operations at once: by those that leave the first atom in place,
         # and by the atoms of the orbit.
-        sites = jnp.einsum("gn,gij->nij", fixing, operations) / jnp.sum(mask).astype(dtype)
+        sites = matmul(fixing.T, operations.reshape(-1, 9)).reshape(n, 3, 3)
+        sites = sites / jnp.sum(mask).astype(dtype)
         self.operations, self.atoms, self.mask = operations, atoms, mask
-        self.orbits, self.turns, self.spread = orbits, turns, turns @ sites
+        self.orbits, self.turns, self.spread = orbits, turns, matmul(turns, sites)
 
     @staticmethod
     def of(

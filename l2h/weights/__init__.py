@@ -6,12 +6,9 @@ from importlib import resources
 from typing import Any
 
 from ..io import load as _load, read_metadata
-from ..training import TrainingConfig
+from ..training import TrainingConfig, pieces
 
 _FOLDER = resources.files(__name__)
-# What training has cost in all; cards of their time counted neither validations nor
-# earlier stages.
-_COSTS = {"lj13": 7_900_000, "lj38": 27_600_000, "lj-family": 175_000_000}
 
 
 def names() -> tuple[str, ...]:
@@ -47,7 +44,7 @@ def load(name: str | os.PathLike[str]) -> Any:
     try:
         card = read_metadata(path)
         # Shapes only, until the file is known to have these.
-        return _load(path, _settings(path, card).shapes(), finite=True)[0]
+        return _load(path, pieces.shapes(_settings(path, card)), finite=True)[0]
     except OSError as error:
         raise ValueError(
             f"name: {path} cannot be read ({error.strerror or error}); give one of "
@@ -110,6 +107,4 @@ def training_evaluations(name: str) -> int:
     Raises:
         ValueError: as `load`.
     """
-    if name in _COSTS:
-        return _COSTS[name]
     return int(card(name).get("metrics", {}).get("evaluations", 0))

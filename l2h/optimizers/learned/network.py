@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from ..._platform import matmul
+
 
 class Network(eqx.Module):
     """Fully connected network with tanh between its layers.
@@ -68,8 +70,8 @@ class Network(eqx.Module):
         first, own = self.weights[0], len(inputs)
         bias = self.biases[0]
         if shared is not None:
-            bias = bias + jnp.matmul(first[:, own:], shared)
-        values = jnp.matmul(first[:, :own], inputs) + bias[:, None]
+            bias = bias + matmul(first[:, own:], shared)
+        values = matmul(first[:, :own], inputs) + bias[:, None]
         for weight, bias in zip(self.weights[1:], self.biases[1:], strict=True):
-            values = jnp.matmul(weight, jnp.tanh(values)) + bias[:, None]
+            values = matmul(weight, jnp.tanh(values)) + bias[:, None]
         return values
