@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from l2h.training import TrainingConfig
+from l2h.training import TrainingConfig, pieces
 
 from .timing import rounds
 
@@ -18,8 +18,8 @@ def main() -> None:
     print("  task  updates/minute  evaluations/s")
     for name in TASKS:
         config = TrainingConfig.for_tasks(name, pairs=PAIRS, shortest=STEPS, longest=STEPS)
-        trainer = config.trainer()
-        state = trainer.strategy.init(config.untrained(), config.seed)
+        trainer = pieces.trainer(config)
+        state = trainer.strategy.init(pieces.optimizer(config), config.seed)
 
         def update(trainer: Any = trainer, state: Any = state) -> Any:
             return trainer(state)[1]["loss"]

@@ -22,6 +22,8 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
         function: of one element; it may use traced values of its surroundings.
         values: a tree of arrays with leading axes of equal length.
     """
+    # Both sides are traced, which compilation in between makes one tracing.
+    function = jax.jit(function)
     return jax.lax.platform_dependent(
         values,
         cpu=lambda values: jax.lax.map(function, values),
@@ -29,6 +31,11 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
     )
 
 
+def accelerated() -> bool:
+    """Return whether programs run on accelerators by default on this machine."""
+    return jax.default_backend() != "cpu"
+
+
 def held(count: int) -> int:
     """Return how many of so many elements `in_turn` holds at once on this machine."""
-    return 1 if jax.default_backend() == "cpu" else count
+    return count if accelerated() else 1

@@ -97,7 +97,7 @@ def main(
     from l2h.tasks import get
     from l2h.training import TrainingConfig
 
-    settings = QUICK if quick else SETTINGS
+    settings, taught = (QUICK, TRAINED[1::3]) if quick else (SETTINGS, TRAINED)
     if quick:
         counts, steps, starts = "19", 20, 4
     settings = settings if updates is None else {**settings, "updates": updates}
@@ -106,8 +106,8 @@ def main(
         for pair in (*SEEN, UNSEEN)
     }
     if weights is None:
-        config = TrainingConfig.for_tasks(TRAINED, seed=seed, **settings)
-        network = trained(config, folder / "trained", "nine alloys", devices)
+        config = TrainingConfig.for_tasks(taught, seed=seed, **settings)
+        network = trained(config, folder / "trained", f"{len(taught)} alloys", devices)
         learned = Method("learned", network)
     else:
         learned = Method(f"learned ({weights})", bundled.load(weights))
@@ -122,7 +122,7 @@ def main(
                 parts = compete(competition, where, devices=devices, note=note)
             results += competition.results(parts)
         # After every pair: an unfinished picture can be looked at.
-        rows = excess_rows(results, ends, TRAINED if weights is None else ())
+        rows = excess_rows(results, ends, taught if weights is None else ())
         write_atomically(folder / "bimetallic.csv", rows_csv(rows))
         write_figure(folder / "bimetallic.png", excess_figure(rows))
     for row in rows:

@@ -7,9 +7,9 @@ Each search has one arm and ends at its first hit of the lowest known energy, or
 budget. What was searched is kept in a CSV file; the same command goes on.
 """
 
-import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import jax
 import numpy as np
@@ -50,10 +50,11 @@ def main(
     from l2h.engine import Abandonment, Arm
     from l2h.engine.arms import abandonment
     from l2h.inits import STARTS
+    from l2h.io import Table
 
     name, _, steps = learned.partition("@")
     network = weights.load(name)
-    rows = _read(file)
+    table = Table(file, COLUMNS)
     for task in (problems.get(each) for each in tasks.split(",")):
         rule = abandonment(task) if window is None else Abandonment(window)
         for kind in starts.split(","):
@@ -63,11 +64,14 @@ def main(
                 learned: Arm("learned", init, network, int(steps or 150)),
             }
             for descent, arm in arms.items():
-                width = f"{float(rule.window):g}"
-                label = (task.name, kind, descent, width)
-                done = {row[4] for row in rows if tuple(row[:4]) == label}
+                label = {
+                    "task": task.name,
+                    "starts": kind,
+                    "descent": descent,
+                    "window": f"{float(rule.window):g}",
+                }
                 for seed in range(seeds):
-                    if str(seed) in done:
+                    if table.where(**label, seed=seed):
                         continue
                     found = l2h.search(
                         task,
@@ -78,35 +82,28 @@ def main(
                         rule=rule,
                     )
                     spent = found.evaluations_to_hit if found.hit else found.evaluations
-                    row = [*label, str(seed), str(spent), str(int(bool(found.hit)))]
-                    rows.append([*row, f"{found.lowest:.6f}"])
-                    _append(file, rows[-1])
-                print(_line(label, [row for row in rows if tuple(row[:4]) == label]))
+                    ending = {"evaluations": spent, "hit": int(bool(found.hit))}
+                    lowest = f"{found.lowest:.6f}"
+                    table.add({**label, "seed": seed, **ending, "lowest": lowest})
+                words = " ".join(label.values())
+                print(f"{words}: {summary(table.where(**label))}")
     print(file)
 
 
-def _line(label: tuple[str, ...], rows: list[list[str]]) -> str:
-    """Return evaluations per hit, their interval, hits and the lowest energy, in words."""
+def summary(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return evaluations per hit, hits and the lowest energy, in words.
+
+    Arguments:
+        rows: of one descent from one kind of starts; at least one.
+    """
     from l2h.evaluation.statistics import cost_per_hit
 
-    spent, hit = (np.asarray([int(row[k]) for row in rows]) for k in (5, 6))
-    best = min(float(row[7]) for row in rows)
+    spent, hit = (
+        np.asarray([int(row[column]) for row in rows]) for column in ("evaluations", "hit")
+    )
+    best = min(float(row["lowest"]) for row in rows)
     cost = cost_per_hit(spent, hit.astype(bool))
-    return f"{' '.join(label)}: {cost:,.0f}, {hit.sum()} of {len(rows)}, lowest {best:.4f}"
-
-
-def _read(file: Path) -> list[list[str]]:
-    if not file.exists():
-        return []
-    with file.open(newline="") as lines:
-        return list(csv.reader(lines))[1:]
-
-
-def _append(file: Path, row: list[Any]) -> None:
-    fresh = not file.exists()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a", newline="") as lines:
-        csv.writer(lines).writerows([COLUMNS, row] if fresh else [row])
+    return f"{cost:,.0f}, {hit.sum()} of {len(rows)}, lowest {best:.4f}"
 
 
 if __name__ == "__main__":

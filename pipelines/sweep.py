@@ -8,7 +8,6 @@ command again goes on where it was interrupted: what has its row is not searched
 Sizes in one multiple of eight share their compiled programs.
 """
 
-import csv
 import itertools
 import re
 import time
@@ -111,24 +110,16 @@ def main(
         arms: Ways to search, joined by commas; what suits the task by default.
     """
     jax.config.update("jax_enable_x64", True)
-    names = listed(tasks)
-    done: set[tuple[str, int]] = set()
-    if output.exists():
-        with output.open(newline="") as file:
-            done = {(row["task"], int(row["seed"])) for row in csv.DictReader(file)}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("a", newline="") as file:
-        rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if not done:
-            rows.writeheader()
-        chosen = arms.split(",") if arms else None
-        for seed, name in itertools.product(range(seeds), names):
-            if (name, seed) in done:
-                continue
-            row = searched(name, seed, evaluations, exhaust, chosen)
-            rows.writerow(row)
-            file.flush()
-            print(*row.values(), flush=True)
+    from l2h.io import Table
+
+    names, table = listed(tasks), Table(output, COLUMNS)
+    chosen = arms.split(",") if arms else None
+    for seed, name in itertools.product(range(seeds), names):
+        if table.where(task=name, seed=seed):
+            continue
+        row = searched(name, seed, evaluations, exhaust, chosen)
+        table.add(row)
+        print(*row.values(), flush=True)
 
 
 if __name__ == "__main__":

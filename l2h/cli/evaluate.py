@@ -1,7 +1,7 @@
 """Compare optimizers on the same starts, every evaluation counted.
 
-l2h evaluate lj13 --optimizers adam,lbfgs,lj13@50 --budget 1000
-l2h evaluate lj38 --optimizers bh-strong,lj38@250 --budget 20000 --stop-at-hit
+l2h evaluate lj13 --optimizers adam,lbfgs,lj13@35 --budget 1000
+l2h evaluate lj38 --optimizers bh-strong,lj38@150 --budget 20000 --stop-at-hit
 l2h evaluate Au38 --optimizers bh-plain,runs/au38/best.l2h --starts 50 --budget 50000
 
 The same command again goes on where it was interrupted, or shows the results once more.
@@ -10,36 +10,30 @@ The same command again goes on where it was interrupted, or shows the results on
 import os
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from .compared import Compared
+
 
 def main(
-    tasks: Annotated[str, tyro.conf.Positional],
-    /,
     *,
+    compared: Annotated[Compared, tyro.conf.OmitArgPrefixes],
     optimizers: str = "adam,fire,lbfgs,bh-plain",
-    starts: int = 150,
     budget: int = 1000,
-    seed: int = 0,
     stop_at_hit: bool = False,
-    folder: Path | None = None,
     devices: int = os.cpu_count() or 1,
     x64: bool = False,
 ) -> None:
     """Compare optimizers on the same held-out starts.
 
     Args:
-        tasks: Names of tasks, or a family, joined by commas.
+        compared: On what, and where results are kept.
         optimizers: Names joined by commas; NAME:RATE sets a rate, NAME@STEPS makes
             attempts of so many steps from fresh starts.
-        starts: Number of starts for each task.
         budget: Energy-and-gradient evaluations granted to each start.
-        seed: Determines the starts.
         stop_at_hit: End early where all starts have hit.
-        folder: Where to write; the default is the same for the same settings.
         devices: Devices that share the work; processor cores, if there is no accelerator.
         x64: Search in double precision.
     """
@@ -49,24 +43,22 @@ def main(
     # of a processor counts as a device of its own.
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
-    from .. import methods, tasks as problems
+    from .. import methods
     from ..competition import Competition, check_devices, compete, occupy
     from ..report.competition import competition_table, write_competition
     from ..report.meter import meter
 
     check_devices(devices)
-    names = problems.members(tasks)
-    problems.mixture(names)  # refuses what is named twice
     competition = Competition(
-        tasks=tuple(problems.get(name) for name in names),
+        tasks=tuple(compared.problems()),
         methods=tuple(methods.several(optimizers)),
-        starts=starts,
+        starts=compared.starts,
         budget=budget,
-        seed=seed,
+        seed=compared.seed,
         precision="float64" if x64 else "float32",
         stop_at_hit=stop_at_hit,
     )
-    folder = folder or competition.folder()
+    folder = compared.folder or competition.folder()
     occupy(folder, competition)
     print(f"folder: {folder}")
     with meter(len(competition.units()), "evaluating") as note:

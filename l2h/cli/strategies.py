@@ -70,7 +70,7 @@ def main(
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_num_cpu_devices", max(devices, 1))
     from ..io import write_atomically
-    from ..report import Progress, write_figure
+    from ..report import trained, write_figure
     from ..report.strategies import (
         strategies_csv,
         strategies_figure,
@@ -117,17 +117,9 @@ def main(
         for config in group:
             number = names.index(name) * len(group) + config.seed + 1
             label = f"{name}, seed {config.seed} ({number} of {total})"
-            runs[name].append(
-                strategy_run(
-                    config,
-                    where / f"{name}-seed{config.seed}",
-                    chosen["starts"],
-                    devices=devices,
-                    follow=lambda rows, done, config=config, label=label: Progress(
-                        config.updates, done, label
-                    ).follow(rows),
-                )
-            )
+            run = where / f"{name}-seed{config.seed}"
+            trained(config, run, label, devices)
+            runs[name].append(strategy_run(run, chosen["starts"]))
         # After every strategy: an unfinished comparison can be looked at.
         problem = get(task)
         figure = strategies_figure(

@@ -71,7 +71,7 @@ def main(
     from .. import weights
     from ..meta import count, processes as together
     from ..report import announcement
-    from ..training import RunFolder, check
+    from ..training import RunFolder, check, pieces
 
     if launch.several(sys.argv[1:]):
         together.start(coordinator, process, processes)
@@ -86,18 +86,22 @@ def main(
         trainer = check(chosen, minutes, shared)
     else:
         chosen = TrainingConfig.choose(tasks, config, dict(settings))
-        chosen = chosen if memory is None else chosen.within(memory)
+        if config is None and "chunk" not in settings:
+            chosen = pieces.filling(chosen, shared)
+        chosen = chosen if memory is None else pieces.within(chosen, memory)
         begin = weights.load(chosen.warm_start) if chosen.warm_start else None
-        chosen = chosen if begin is None else chosen.starting_from(begin)
-        trainer = check(chosen, minutes, shared)  # before anything is written
+        chosen = chosen if begin is None else pieces.with_room(chosen, begin)
+        # Before anything is written.
+        first = None if begin is None else pieces.prepared(chosen, begin)
+        trainer = check(chosen, minutes, shared)
         run = RunFolder(folder or RunFolder.fresh(chosen))
         if together.index() == 0:
             run = RunFolder.create(run.path, chosen)
-            if begin is not None:
+            if first is not None:
                 spent = weights.training_evaluations(str(chosen.warm_start))
-                run.save_start(chosen.prepared(begin), spent)
+                run.save_start(first, spent)
     if together.index() == 0:
-        needed = trainer.memory(count(chosen.shapes())) / 2**20
+        needed = trainer.memory(count(pieces.shapes(chosen))) / 2**20
         print(f"{announcement(chosen)}\nrun folder: {run.path}")
         print(
             f"processes: {together.count()}, devices of each: {shared}; chunks: "

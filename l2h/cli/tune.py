@@ -16,29 +16,24 @@ from typing import Annotated, Any
 
 import tyro
 
+from .compared import Compared
+
 
 def main(
-    tasks: Annotated[str, tyro.conf.Positional],
-    /,
     *,
+    compared: Annotated[Compared, tyro.conf.OmitArgPrefixes],
     optimizers: str = "adam,fire",
     steps: int = 2000,
-    starts: int = 150,
     updates: int = 100,
-    seed: int = 0,
-    folder: Path | None = None,
 ) -> None:
     """Try a grid of hyper-parameters and learned ones, and report the best on held-out
     starts.
 
     Args:
-        tasks: Names of tasks, or a family, joined by commas.
+        compared: On what, and where results are kept.
         optimizers: Kinds, joined by commas: adam, fire, fire-ase, bh-paper, bh-plain.
         steps: Granted to each run.
-        starts: Validation starts, and as many held-out ones.
         updates: Outer steps of learning from each value of the grid; 0 for none.
-        seed: Determines noise and starts.
-        folder: Where to write; runs/tune by default.
     """
     import jax
 
@@ -47,21 +42,25 @@ def main(
     from ..io import write_atomically
     from ..report.meter import meter
     from ..report.tuning import tuning_table
-    from ..tasks import get, members
 
-    kinds, problems = optimizers.split(","), [get(name) for name in members(tasks)]
+    kinds, problems = optimizers.split(","), compared.problems()
     known = tuning.grids()
     if unknown := [kind for kind in kinds if kind not in known]:
         raise ValueError(
             f"optimizers: {', '.join(unknown)} unknown; choose from {', '.join(known)}."
         )
-    limits = {"steps": (steps, 1), "starts": (starts, 2), "updates": (updates, 0)}
+    limits = {"steps": (steps, 1), "starts": (compared.starts, 2), "updates": (updates, 0)}
     for name, (value, least) in limits.items():
         if value < least:
             raise ValueError(f"{name}: {value} given; it must be at least {least}.")
 
-    settings = {"steps": steps, "starts": starts, "updates": updates, "seed": seed}
-    path = (folder or Path("runs") / "tune") / "baselines.json"
+    settings = {
+        "steps": steps,
+        "starts": compared.starts,
+        "updates": updates,
+        "seed": compared.seed,
+    }
+    path = (compared.folder or Path("runs") / "tune") / "baselines.json"
     results: dict[str, Any] = {"tuned": {}}
     if path.exists():
         results = json.loads(path.read_text())

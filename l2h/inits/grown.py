@@ -37,7 +37,7 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         groups: point groups of the cores.
         noise: largest standard deviation of the change of binding energies, in natural
             energies; that of a start is drawn between zero and this.
-        smallest, largest: atoms of a core; the largest as a fraction of all atoms.
+        smallest, largest: atoms of a core, the largest as a fraction of all atoms; static.
         tolerance: of the core's quench, root mean square gradient in natural units.
         radius: of the ball in which a core of n atoms is drawn, over n^(1/3), in natural
             lengths.
@@ -58,9 +58,9 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
 
     groups: Groups = eqx.field(default_factory=lambda: Groups(GROUPS, jnp.float32))
     noise: Float[Array, ""] = eqx.field(converter=as_array, default=0.4)
-    largest: Float[Array, ""] = eqx.field(converter=as_array, default=0.6)
     tolerance: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
     smallest: int = eqx.field(static=True, default=4)
+    largest: float = eqx.field(static=True, default=0.6)
     radius: Float[Array, ""] = eqx.field(converter=as_array, default=PACKED)
     calm: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
     small: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
@@ -72,6 +72,10 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
     def __check_init__(self) -> None:
         names = "largest", "tolerance", "radius", "calm", "small"
         require_positive(**{name: getattr(self, name) for name in names})
+        if self.largest > 1:
+            raise ValueError(
+                f"largest: {self.largest} given; cores have 1 times all atoms at most."
+            )
         shape, count = getattr(self.logits, "shape", None), len(self.groups.names)
         if shape is not None and shape != (count,):
             raise ValueError(
@@ -127,6 +131,9 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         p = cast(self, dtype)
         scale = cast(potential.scale, dtype)
         capacity = padded(n + self.surplus)
+        # Cores are much smaller than clusters, and quenched in rows of their own.
+        rows = padded(max(self.smallest, int(self.largest * n)) + self.surplus)
+        rows = min(rows, capacity)
         target = jnp.asarray(potential.space.atoms(n), jnp.int32)
         for_group, for_size, for_fill, for_noise, for_growth, for_rest = jax.random.split(
             key, 6
@@ -144,10 +151,11 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
             size,
             size + self.surplus,
             p.radius * jnp.cbrt(size.astype(dtype)),
-            capacity=capacity,
+            capacity=rows,
         )
-        present = jnp.arange(capacity, dtype=jnp.int32) < filled.count
+        present = jnp.arange(rows, dtype=jnp.int32) < filled.count
         core, evaluations = p._quenched(potential, filled.positions * scale.length, present)
+        core = jnp.pad(core / scale.length, ((0, capacity - rows), (0, 0)))
         zero = jnp.asarray(0, jnp.int32)
         noise = p.noise * _raised(jax.random.uniform(for_noise, (), dtype), p.calm)
         preference = None
@@ -159,7 +167,7 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
 
         cluster = grow(
             for_growth,
-            Growing(core / scale.length, filled.count, zero),
+            Growing(core, filled.count, zero),
             operations,
             mask,
             target,

@@ -10,11 +10,11 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator as AseCalculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ..io import elements
 from ..potentials import AbstractPotential
-from ..spaces import AbstractSpace, Free, Pairs, Periodic
+from ..spaces import AbstractSpace, AbstractWrapper, Free, Pairs, Periodic
 
 
 class Calculator(AseCalculator):
@@ -143,14 +143,14 @@ _observe_many = eqx.filter_jit(
 )
 
 
-class _Strained(AbstractSpace):
+class _Strained(AbstractWrapper):
     """A space whose pairs are stretched: differences `d` become `d (1 + strain)`."""
 
     inner: AbstractSpace
     strain: Float[Array, "3 3"]
     asked: list[bool] = eqx.field(static=True)
-    dimension: int = eqx.field(static=True)
-    invariant: bool = eqx.field(static=True)
+    dimension: int = eqx.field(static=True, default=3)
+    invariant: bool = eqx.field(static=True, default=True)
 
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         self.asked.append(True)
@@ -162,19 +162,8 @@ class _Strained(AbstractSpace):
             tuple(moved), jnp.where(pairs.mask, squared, jnp.inf), pairs.mask, None
         )
 
-    def atoms(self, n: int) -> Int[Array, ""] | int:
-        return self.inner.atoms(n)
-
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return self.inner.centre(positions)
-
-    def offsets(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        return self.inner.offsets(positions)
-
-    def scatter(
-        self, fractions: Float[Array, "n d"], edge: Float[Array, ""]
-    ) -> Float[Array, "n d"]:
-        return self.inner.scatter(fractions, edge)
 
 
 @eqx.filter_jit
@@ -185,13 +174,7 @@ def _strain_slope(
     asked: list[bool] = []
 
     def strained(strain: Float[Array, "3 3"]) -> Float[Array, ""]:
-        space = _Strained(
-            inner=potential.space,
-            strain=strain,
-            asked=asked,
-            dimension=potential.space.dimension,
-            invariant=potential.space.invariant,
-        )
+        space = _Strained(inner=potential.space, strain=strain, asked=asked)
         return eqx.tree_at(lambda p: p.space, potential, space)(x)
 
     slope = jax.grad(strained)(jnp.zeros((3, 3), x.dtype))

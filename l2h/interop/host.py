@@ -8,17 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from ..potentials import Callback
-from ..spaces import AbstractSpace, Free, Pairs, Periodic
+from ..spaces import AbstractSpace, AbstractWrapper, Free, Pairs, Periodic
 from .natural import natural_energy, natural_length
 
 # Learned optimizers look at neighbours up to 2.15 natural lengths.
 REACH = 2.2
 
 
-class Pinned(AbstractSpace):
+class Pinned(AbstractWrapper):
     """A space in which some atoms stay where they are: centring puts them back.
 
     Arguments:
@@ -36,19 +36,8 @@ class Pinned(AbstractSpace):
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         return self.inner.pairs(positions)
 
-    def atoms(self, n: int) -> Int[Array, ""] | int:
-        return self.inner.atoms(n)
-
     def centre(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
         return jnp.where(self.held[:, None], self.places.astype(positions.dtype), positions)
-
-    def offsets(self, positions: Float[Array, "n d"]) -> Float[Array, "n d"]:
-        return self.inner.offsets(positions)
-
-    def scatter(
-        self, fractions: Float[Array, "n d"], edge: Float[Array, ""]
-    ) -> Float[Array, "n d"]:
-        return self.inner.scatter(fractions, edge)
 
 
 def calculator_potential(

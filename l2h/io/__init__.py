@@ -1,4 +1,4 @@
-"""Files: structures that other programs open, and trees of arrays."""
+"""Files: structures that other programs open, trees of arrays, tables that grow."""
 
 from .atomic import write_atomically as write_atomically
 from .container import (
@@ -13,3 +13,4 @@ from .structures import (
     to_atoms as to_atoms,
     write_extxyz as write_extxyz,
 )
+from .table import Table as Table

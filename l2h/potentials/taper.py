@@ -36,6 +36,6 @@ class Taper(eqx.Module):
         """Return the factor and its derivative by distance."""
         width = self.end - self.start
         t = jnp.clip((distance - self.start) / width, 0, 1)
-        # Not expanded: rounding would leave 1e-16 at the end, of which Gupta takes the root.
+        # Not expanded: rounding would leave 1e-16 at the end, whose root Gupta takes.
         factor = (1 - t) ** 3 * (1 + t * (3 + 6 * t))
         return factor, -30 / width * jnp.square(t * (1 - t))

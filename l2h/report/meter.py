@@ -10,7 +10,7 @@ PLAIN_INTERVAL = 10.0
 
 
 @contextmanager
-def meter(total: float, label: str) -> Iterator[Callable[[float, str], None]]:
+def meter(total: float | int, label: str) -> Iterator[Callable[[float, str], None]]:
     """Show a live bar on a terminal, plain lines elsewhere.
 
     Arguments:
@@ -33,14 +33,14 @@ def meter(total: float, label: str) -> Iterator[Callable[[float, str], None]]:
         with Progress(*columns) as bar:
             task = bar.add_task(label, total=total, status="")
 
-            def show(done: float, status: str) -> None:
+            def show(done: float | int, status: str) -> None:
                 bar.update(task, completed=done, status=status)
 
             yield show
         return
     last = -PLAIN_INTERVAL
 
-    def line(done: float, status: str) -> None:
+    def line(done: float | int, status: str) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= PLAIN_INTERVAL:

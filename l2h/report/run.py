@@ -44,7 +44,7 @@ def write_results(
     for a in assessments:
         suffix = f"-{a.task.name}" if len(assessments) > 1 else ""
         structures = folder / f"lowest{suffix}.extxyz"
-        learned = a.learned.longest
+        learned = a.learned.full
         runs = distinct(a.task, learned.energies, learned.positions)[:KEPT]
         if a.task.potential.space.invariant:  # a structure, not the point of a function
             write_extxyz(
@@ -54,7 +54,7 @@ def write_results(
                 symbols=a.task.symbols,
                 energies=learned.energies[runs],
             )
-            result = found(learned, (a.adam.longest,), seed)
+            result = found(learned, (a.adam.full,), seed)
             groups = point_groups(result)
             page = folder / f"report{suffix}.html"
             paths += [structures, write_page(page, result, point_groups=groups)]
@@ -67,7 +67,7 @@ def write_results(
 def _figure(a: Assessment, rows: list[dict[str, Any]]) -> Any:
     energy = f"validation/{a.task.name}/energy"
     validated = [row for row in rows if energy in row]
-    both = {"learned": a.learned.longest, "Adam": a.adam.longest}
+    both = {"learned": a.learned.full, "Adam": a.adam.full}
     return training_figure(
         updates=[row["update"] for row in rows],
         # Without a loss of its own, a task that was kept apart shows the mean.
@@ -80,9 +80,9 @@ def _figure(a: Assessment, rows: list[dict[str, Any]]) -> Any:
         else None,
         traces={who: (trials.points - 1, trials.seen) for who, trials in both.items()},
         energies={who: trials.energies for who, trials in both.items()},
-        reference=a.learned.longest.reference,
+        reference=a.learned.full.reference,
         title=f"{a.task.name}{'' if a.trained else ' (never trained on)'}: "
-        f"{a.learned.longest.starts} held-out starts, {a.learned.longest.steps} steps",
+        f"{a.learned.full.starts} held-out starts, {a.learned.full.steps} steps",
         energy_unit="eV" if a.task.symbols else "ε",
         tolerance=a.task.window,
         structure=_lowest(a),
@@ -91,10 +91,10 @@ def _figure(a: Assessment, rows: list[dict[str, Any]]) -> Any:
 
 def _lowest(a: Assessment) -> Any:
     """Return task and positions of the lowest structure found; None if there is none."""
-    rows = a.learned.longest.minima
+    rows = a.learned.full.minima
     if not rows or not a.task.potential.space.invariant:
         return None
-    return a.task, a.learned.longest.positions[rows[0]]
+    return a.task, a.learned.full.positions[rows[0]]
 
 
 def table(assessments: list[Assessment]) -> str:
@@ -143,7 +143,7 @@ def verdict(config: TrainingConfig, assessments: Sequence[Assessment]) -> str:
 
 
 def _verdict(a: Assessment) -> str:
-    trials, best = a.learned.economical, a.learned.longest
+    trials, best = a.learned.economical, a.learned.full
     start = f"{a.task.name}: the learned optimizer found "
     if a.task.reference is None:
         low = float(np.min(best.energies))
@@ -151,7 +151,7 @@ def _verdict(a: Assessment) -> str:
             f"{start}{low:.4f} as its lowest energy (mean {np.mean(best.energies):.4f}); "
             "no reference is known"
         )
-        return f"{text}; Adam's mean is {np.mean(a.adam.longest.energies):.4f}."
+        return f"{text}; Adam's mean is {np.mean(a.adam.full.energies):.4f}."
     hits = int(trials.hits.sum())
     if not hits and not best.hits.any():
         return (
@@ -192,7 +192,7 @@ def _remarks(a: Assessment) -> list[str]:
                 else ", which at this cost per hit never pay for themselves."
             )
         )
-    for name, trials in (("learned", a.learned.longest), ("Adam", a.adam.longest)):
+    for name, trials in (("learned", a.learned.full), ("Adam", a.adam.full)):
         lines += _accidents(a, name, trials)
     return lines
 

@@ -9,3 +9,4 @@ from .base import (
 from .free import Free as Free
 from .partial import Partial as Partial
 from .periodic import Periodic as Periodic
+from .wrapper import AbstractWrapper as AbstractWrapper

@@ -94,12 +94,12 @@ def shortest_translation(
 
 
 def _stack(tables: Sequence[np.ndarray], fill: np.ndarray) -> tuple[Array, Array]:
-    longest = max(map(len, tables))
-    rows = np.tile(fill, (len(tables), longest) + (1,) * fill.ndim)
+    most = max(map(len, tables))
+    rows = np.tile(fill, (len(tables), most) + (1,) * fill.ndim)
     for row, table in zip(rows, tables, strict=True):
         row[: len(table)] = table
     counts = np.array([len(table) for table in tables])
-    return jnp.asarray(rows), jnp.asarray(np.arange(longest) < counts[:, None])
+    return jnp.asarray(rows), jnp.asarray(np.arange(most) < counts[:, None])
 
 
 def _cyclic(operation: Float[np.ndarray, "3 3"]) -> Float[np.ndarray, "p 3 3"]:

@@ -178,15 +178,15 @@ class Groups(eqx.Module):
         if not names:
             raise ValueError('groups: none given; name at least one, such as "C1".')
         tables = [group(name) for name in names]
-        longest = max(map(len, tables))
-        operations = np.tile(np.eye(3), (len(tables), longest, 1, 1))
+        most = max(map(len, tables))
+        operations = np.tile(np.eye(3), (len(tables), most, 1, 1))
         for rows, table in zip(operations, tables, strict=True):
             rows[: len(table)] = table
         orders = np.array([len(table) for table in tables])
         self.operations = jnp.asarray(
             operations, jax.dtypes.canonicalize_dtype(np.dtype(dtype))
         )
-        self.mask = jnp.asarray(np.arange(longest) < orders[:, None])
+        self.mask = jnp.asarray(np.arange(most) < orders[:, None])
         self.names = tuple(names)
 
     @property

@@ -3,8 +3,8 @@
 from .base import CHUNK as CHUNK, Task as Task, chunk_of as chunk_of, draw as draw
 from .families import (
     FAMILIES as FAMILIES,
+    expanded as expanded,
     held_out as held_out,
-    members as members,
     register_family as register_family,
 )
 from .functions import function as function

@@ -59,7 +59,7 @@ class Task(eqx.Module):
     @property
     def unit(self) -> float:
         """The natural energy, in the potential's unit."""
-        return float(self.potential.scale.energy)
+        return float(_unit(self.potential))
 
     @property
     def window(self) -> float:
@@ -145,3 +145,6 @@ def draw(
 
 # A program of its own, so that all optimizers get the same bits.
 _draw = eqx.filter_jit(draw)
+# One program: operation by operation, natural units of metals take longer than a search's
+# step, and every look at a hit asks for them.
+_unit = eqx.filter_jit(lambda potential: potential.scale.energy)

@@ -57,7 +57,7 @@ def register_family(name: str, tasks: Sequence[str], held_out: Sequence[str] = (
     FAMILIES.register(name, Family(tuple(tasks), tuple(held_out)))
 
 
-def members(names: str) -> tuple[str, ...]:
+def expanded(names: str) -> tuple[str, ...]:
     """Return the tasks that a user means: those of a family, or those named.
 
     Arguments:

@@ -1,5 +1,6 @@
 """Training runs: settings, files, the host's loop, the final examination."""
 
+from . import pieces as pieces
 from .assessment import (
     Assessment as Assessment,
     Examined as Examined,

@@ -36,7 +36,7 @@ LOOKS = 60
 class Examined:
     """One optimizer on held-out starts."""
 
-    longest: Trials
+    full: Trials
     """At the longest horizon of training."""
     economical: Trials
     """At the horizon with the fewest evaluations per hit on validation starts."""
@@ -60,7 +60,7 @@ class Assessment:
     def trials(self) -> tuple[Trials, ...]:
         """All trials on held-out starts, the learned optimizer's first."""
         both = (self.learned, self.adam)
-        return tuple(t for who in both for t in (who.longest, who.economical))
+        return tuple(t for who in both for t in (who.full, who.economical))
 
     @property
     def opponent(self) -> KnownSearch | None:
@@ -83,9 +83,9 @@ class Assessment:
         rival = self.opponent
         return {
             "trained": self.trained,
-            "learned": _timeless(self.learned.longest),
+            "learned": _timeless(self.learned.full),
             "learned_economical": _timeless(self.learned.economical),
-            "adam": _timeless(self.adam.longest),
+            "adam": _timeless(self.adam.full),
             "adam_economical": _timeless(self.adam.economical),
             "training_evaluations": self.training_evaluations,
             "strongest_unlearned": None if rival is None else rival.method,
@@ -147,7 +147,7 @@ def assess(
             break
         results.append(
             Assessment(
-                task=learned.longest.task,
+                task=learned.full.task,
                 trained=name in config.tasks,
                 learned=learned,
                 adam=adam,

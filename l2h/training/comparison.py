@@ -1,10 +1,8 @@
 """One training run of a comparison of meta-strategies: how steadily it learns."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -12,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from ..evaluation import Interval, Method, evaluate
 from ..io import write_atomically
 from ..meta import TrainState
+from . import pieces
 from .config import TrainingConfig
 from .folder import RunFolder
-from .loop import train
 
 # A spike lies so many robust standard deviations above the median of the updates before,
 # and gives back at least this part of what had been gained since the first.
@@ -72,30 +70,18 @@ def jumps(losses: Float[np.ndarray, " u"]) -> Bool[np.ndarray, " u"]:
     return result
 
 
-def strategy_run(
-    config: TrainingConfig,
-    path: Path,
-    starts: int,
-    *,
-    devices: int = 1,
-    follow: Callable[[Iterable[Any], int], Iterator[Any]] = lambda rows, done: iter(rows),
-) -> StrategyRun:
-    """Train and examine from one seed, go on with what was interrupted, or return what is
-    there already.
+def strategy_run(path: Path, starts: int) -> StrategyRun:
+    """Return how a training went, and what its weights find on held-out starts, which is
+    kept there.
 
     Arguments:
-        config: the run's settings, of one task.
-        path: of the run's folder.
+        path: of the folder of a finished run, of one task.
         starts: held-out starts of the examination.
-        devices: local devices that share the work; does not change results.
-        follow: shows rows of metrics as they come, told how many there were before.
 
     Raises:
-        ValueError: if the folder holds a run with other settings.
+        ValueError: if the folder holds no run.
     """
-    folder = RunFolder.at(path, config)
-    for _ in follow(train(config, folder, devices=devices), len(folder.rows())):
-        pass
+    folder, config = RunFolder.open(path)
     rows = folder.rows()
     validated = [row for row in rows if row.get("validation/success") is not None]
     return StrategyRun(
@@ -115,7 +101,7 @@ def _examine(config: TrainingConfig, folder: RunFolder, starts: int) -> dict[str
     path = folder.path / f"success-{starts}.json"
     if not path.exists():
         (task,) = config.problems()
-        first = config.meta_strategy().init(config.untrained(), config.seed)
+        first = pieces.meta_strategy(config).init(pieces.optimizer(config), config.seed)
         train_state = folder.load_checkpoint(TrainState.begin(first))
         weights = {
             "success": train_state.candidate,

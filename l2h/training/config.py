@@ -10,24 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-import equinox as eqx
 import jax.numpy as jnp
 
-from .._leaves import cast, require_instance, require_positive
-from .._registry import make
-from ..domains import Domain
-from ..meta import (
-    META_OPTIMIZERS,
-    STRATEGIES,
-    AbstractMetaStrategy,
-    Objective,
-    Trainer,
-    cosine,
-    count,
-)
-from ..optimizers import OPTIMIZERS, AbstractOptimizer, BasinHopping, Learned, Relay
+from .._leaves import require_positive
+from ..meta import META_OPTIMIZERS, STRATEGIES
+from ..optimizers import OPTIMIZERS
 from ..optimizers.learned import FEATURES
-from ..tasks import Task, get, members, mixture
+from ..tasks import Task, expanded, get, mixture
 from .settings import converted
 
 # Weights that one network may have: a wrong digit in `hidden` would fill the memory.
@@ -187,8 +176,9 @@ class TrainingConfig:
     def for_tasks(tasks: str | Sequence[str], **settings: Any) -> "TrainingConfig":
         """Return the defaults for these tasks, with `settings` on top.
 
-        Larger clusters are granted more steps, as their landscapes need; test functions are
-        given the component-wise network.
+        Larger clusters are granted more steps, as their landscapes need, and a small one by
+        itself few, since what is restarted early costs less; test functions are given the
+        component-wise network.
 
         Arguments:
             tasks: names, or one string in which they are joined by commas; families may
@@ -204,11 +194,14 @@ class TrainingConfig:
         # The tasks themselves, which may be somebody else's, are needed for defaults only.
         if set(OF_TASKS) - set(settings):
             problems = [get(name) for name in names]
+            learned = settings.get("optimizer", "learned") == "learned"
             if not all(task.potential.space.invariant for task in problems):
                 # Neighbours and centroids mean nothing to a test function.
                 defaults = {"features": "componentwise"}
             elif max((task.n for task in problems), default=1) > 20:
                 defaults = {"shortest": 250, "longest": 1000, "updates": 400}
+            elif len(problems) == 1 and problems[0].n <= 15 and learned:
+                defaults = {"shortest": 30, "longest": 60, "starts_per_task": 4}
             if len(problems) > 1:
                 # Tasks vouch for each other: about as many rollouts per update.
                 defaults |= {"starts_per_task": 1}
@@ -292,155 +285,9 @@ class TrainingConfig:
         """Floating-point type of rollouts and weights."""
         return jnp.dtype(self.precision)
 
-    def within(self, mebibytes: float) -> "TrainingConfig":
-        """Return these settings with chunks small enough for a device's memory.
-
-        Raises:
-            ValueError: if not even a single member fits.
-        """
-        weights = count(self.shapes())
-        for chunk in range(self.chunk, 0, -1):
-            config = dataclasses.replace(self, chunk=chunk)
-            if (needed := config.trainer().memory(weights) / 2**20) <= mebibytes:
-                return config
-        raise ValueError(
-            f"memory: {mebibytes} MiB given, but a single member on {self.starts_per_task} "
-            f"starts needs about {needed:.1f} MiB; allow more, or lower starts_per_task."
-        )
-
     def problems(self) -> tuple[Task, ...]:
         """Return the tasks themselves."""
         return tuple(get(name) for name in self.tasks)
-
-    def untrained(self) -> AbstractOptimizer[Any]:
-        """Return the optimizer before training."""
-        offered = {
-            "key": Domain.WEIGHTS.key(self.seed),
-            "preset": self.preset,
-            "features": self.features,
-            "hidden": self.hidden,
-            "dtype": self.dtype,
-        }
-        made = make(OPTIMIZERS[self.optimizer], offered)
-        require_instance(optimizer=(made, AbstractOptimizer))
-        return self.prepared(cast(made, self.dtype))
-
-    def shapes(self) -> AbstractOptimizer[Any]:
-        """Return the optimizer with shapes in place of arrays, which take no memory."""
-        return eqx.filter_eval_shape(self.untrained)
-
-    @property
-    def _own_sizes(self) -> set[int]:
-        """Numbers of atoms whose biases are trained."""
-        trained = self.problems() if self.trains != "network" else ()
-        return {task.n for task in trained}
-
-    def starting_from(self, optimizer: AbstractOptimizer[Any]) -> "TrainingConfig":
-        """Return these settings with room for all biases of the weights to begin with."""
-        if (
-            self.sizes
-            or not isinstance(optimizer, Learned)
-            or optimizer.size_biases is None
-        ):
-            return self
-        room = self._own_sizes.union(optimizer.size_biases.atoms)
-        return dataclasses.replace(self, sizes=tuple(sorted(room)))
-
-    def prepared(self, optimizer: AbstractOptimizer[Any]) -> AbstractOptimizer[Any]:
-        """Return an optimizer as these settings train it: hopping may begin with the
-        network of another optimizer.
-
-        Raises:
-            ValueError: if `sizes` does not name all numbers of atoms that it has biases
-                for, or that are to be trained; or if it has no network for them.
-        """
-        if self.optimizer == "learned-hopping":
-            if isinstance(optimizer, Learned):
-                optimizer = cast(BasinHopping.learned(optimizer), self.dtype)
-            if isinstance(optimizer, BasinHopping) and isinstance(optimizer.inner, Relay):
-                first = self._sized(optimizer.inner.first)
-                return eqx.tree_at(lambda o: o.inner.first, optimizer, first)
-        return self._sized(optimizer)
-
-    def _sized(self, optimizer: AbstractOptimizer[Any]) -> AbstractOptimizer[Any]:
-        """Return an optimizer with biases for the sizes of these settings."""
-        own = self._own_sizes
-        if not isinstance(optimizer, Learned):
-            if own or self.sizes:
-                raise ValueError(
-                    f"optimizer: {self.optimizer} has no biases for each size; leave "
-                    "trains and sizes at their defaults."
-                )
-            return optimizer
-        has = () if optimizer.size_biases is None else optimizer.size_biases.atoms
-        sizes = self.sizes or tuple(own)
-        if missing := sorted(own.union(has) - set(sizes)):
-            raise ValueError(
-                f"sizes: {list(sizes)} given, but there are, or are to be trained, biases "
-                f"for {missing}; name these in sizes as well."
-            )
-        if not sizes:
-            return optimizer
-        frozen = self.trains == "size-biases"
-        return optimizer.with_size_biases(sizes, trained=tuple(own), frozen=frozen)
-
-    def meta_strategy(self) -> AbstractMetaStrategy:
-        """Return the meta-strategy.
-
-        Raises:
-            ValueError: if a setting is out of its range.
-        """
-        last = self.final_learning_rate
-        offered = {
-            "pairs": self.pairs,
-            "members": 2 * self.pairs,
-            "sigma": self._schedule(self.sigma, self.final_sigma),
-            "learning_rate": self._schedule(
-                self.learning_rate, 0.3 * self.learning_rate if last is None else last
-            ),
-            "optimizer": META_OPTIMIZERS[self.meta_optimizer],
-            "clip": self.clip,
-            "centre": self.centre,
-            "parents": self.parents,
-            "elites": self.elites,
-            "crossover": self.crossover,
-        }
-        made = make(STRATEGIES[self.strategy], offered)
-        require_instance(strategy=(made, AbstractMetaStrategy))
-        return made
-
-    def _schedule(self, first: float, last: float | None) -> Any:
-        # A plain number is an array leaf: another one does not compile again.
-        return first if last is None else cosine(first, last, self.updates)
-
-    def trainer(self, devices: int = 1) -> Trainer:
-        """Return the composed meta-update.
-
-        Raises:
-            ValueError: if a setting is out of its range, or there are fewer devices.
-        """
-        objective = Objective(
-            final=self.final,
-            best=self.best,
-            mean_best=self.mean_best,
-            quantile=self.quantile,
-            soft=self.soft,
-            shortest=float(self.shortest),
-            longest=float(self.longest),
-            horizons=self.horizons,
-            scaling=self.scaling,
-            bounded=self.bounded,
-        )
-        return Trainer(
-            self.meta_strategy(),
-            objective,
-            self.problems(),
-            starts_per_task=self.starts_per_task,
-            chunk=self.chunk,
-            devices=devices,
-            precision=self.precision,
-            updates=float(self.updates),
-        )
 
 
 def _converted(settings: dict[str, Any]) -> dict[str, Any]:
@@ -460,4 +307,4 @@ def _named(tasks: Any) -> tuple[str, ...]:
         isinstance(name, str) for name in listed
     ):
         raise ValueError(f"tasks: {tasks!r} given; write a list of names, [...].")
-    return tuple(task for name in listed for task in members(name))
+    return tuple(task for name in listed for task in expanded(name))

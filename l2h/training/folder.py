@@ -11,6 +11,7 @@ from typing import Any
 from ..io import load, lock, read_metadata, save, write_atomically
 from ..meta import TrainState
 from ..optimizers import AbstractOptimizer
+from . import pieces
 from .config import TrainingConfig
 
 
@@ -134,9 +135,9 @@ class RunFolder:
                 or another network.
         """
         if config.warm_start is None:
-            return config.untrained()
+            return pieces.optimizer(config)
         self._require(self.start, config, "the weights that the run began with")
-        return load(self.start, config.shapes(), finite=True)[0]
+        return load(self.start, pieces.shapes(config), finite=True)[0]
 
     def save_checkpoint(self, train_state: TrainState) -> None:
         """Replace the checkpoint."""
@@ -171,8 +172,8 @@ class RunFolder:
         """
         if self.best.exists():
             self._require(self.best, config, "the best weights")
-            return load(self.best, config.shapes(), finite=True)[0]
-        first = config.meta_strategy().init(self.first_optimizer(config), config.seed)
+            return load(self.best, pieces.shapes(config), finite=True)[0]
+        first = pieces.meta_strategy(config).init(self.first_optimizer(config), config.seed)
         return self.load_checkpoint(TrainState.begin(first)).candidate
 
     def append(self, log: Path, row: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..io import read_metadata
 from ..meta import Trainer, TrainState, processes
+from . import pieces
 from .assessment import expected_evaluations
 from .config import TrainingConfig
 from .folder import RunFolder
@@ -32,7 +33,7 @@ def check(config: TrainingConfig, minutes: float | None, devices: int) -> Traine
     """
     if minutes is not None and not minutes > 0:
         raise ValueError(f"minutes: {minutes} given; training needs a positive time.")
-    trainer = config.trainer(devices)
+    trainer = pieces.trainer(config, devices)
     if trainer.chunks < processes.count():
         raise ValueError(
             f"processes: {processes.count()} for {trainer.chunks} chunks of the "
@@ -88,7 +89,7 @@ def _updates(
 ) -> Iterator[Row]:
     """Make the updates of `train`."""
     writes = processes.index() == 0
-    first = folder.first_optimizer(config) if writes else config.untrained()
+    first = folder.first_optimizer(config) if writes else pieces.optimizer(config)
     train_state = TrainState.begin(trainer.strategy.init(first, config.seed))
     evaluations = 0
     if writes:

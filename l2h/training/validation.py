@@ -48,8 +48,8 @@ class Validation:
 
     @staticmethod
     def _cost(trials: tuple[Trials, ...]) -> float:
-        longest = trials[-1]
-        none = 2.0 * longest.starts * (longest.steps + 1)
+        full = trials[-1]
+        none = 2.0 * full.starts * (full.steps + 1)
         return math.log(min([none, *(c for t in trials if (c := per_hit(t)))]))
 
     @property
@@ -61,12 +61,12 @@ class Validation:
         """Return what the metrics of a run say about it; costs without a hit are None."""
         row: dict[str, Any] = {}
         for group in self.trials:
-            name, best, longest = group[0].task.name, cheapest(group), group[-1]
-            known = longest.reference is not None
+            name, best, full = group[0].task.name, cheapest(group), group[-1]
+            known = full.reference is not None
             row |= {
-                f"validation/{name}/success": longest.success.value if known else None,
-                f"validation/{name}/direct": _direct(longest) if known else None,
-                f"validation/{name}/energy": energy(longest) * longest.task.n,
+                f"validation/{name}/success": full.success.value if known else None,
+                f"validation/{name}/direct": _direct(full) if known else None,
+                f"validation/{name}/energy": energy(full) * full.task.n,
                 f"validation/{name}/evaluations_per_hit": per_hit(best) if known else None,
                 f"validation/{name}/steps": best.steps if known else None,
             }

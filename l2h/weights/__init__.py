@@ -11,14 +11,11 @@ import jax
 
 from ..inits import Growth
 from ..io import load as _load, read_metadata
-from ..training import TrainingConfig
+from ..training import TrainingConfig, pieces
 
 # Growth that is bundled, and what its card calls it: no optimizer.
 GROWTH = "growth"
 _FOLDER = resources.files(__name__)
-# What training has cost in all; cards of their time counted neither validations nor
-# earlier stages.
-_COSTS = {"lj13": 7_900_000, "lj38": 27_600_000, "lj-family": 175_000_000}
 
 
 def names() -> tuple[str, ...]:
@@ -99,7 +96,7 @@ def trained_on(name: str) -> tuple[str, ...]:
 def _shapes(path: str, card: dict[str, Any]) -> Any:
     """Return what a file holds, with shapes in place of arrays."""
     if card.get("kind") != GROWTH:
-        return _settings(path, card).shapes()
+        return pieces.shapes(_settings(path, card))
     try:
         hidden = tomllib.loads(str(card.get("config", "")))["hidden"]
         return eqx.filter_eval_shape(Growth.create, jax.random.key(0), hidden=hidden)
@@ -132,6 +129,4 @@ def training_evaluations(name: str) -> int:
     Raises:
         ValueError: as `load`.
     """
-    if name in _COSTS:
-        return _COSTS[name]
     return int(card(name).get("metrics", {}).get("evaluations", 0))

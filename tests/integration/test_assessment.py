@@ -10,7 +10,7 @@ from l2h.evaluation import Interval, KnownSearch, known, strongest
 from l2h.report import announcement, table, verdict, write_results
 from l2h.tasks import get
 from l2h.tasks.families import FAMILIES, Family
-from l2h.training import TrainingConfig, assess, assessment
+from l2h.training import TrainingConfig, assess, assessment, pieces
 
 ROWS = [
     {"update": 1, "loss": 3.0, "loss/lj5": 3.0},
@@ -25,6 +25,7 @@ ROWS = [
 
 
 CONFIG = TrainingConfig.for_tasks(("lj5",), hidden=(4,), shortest=5, longest=60)
+FRESH = pieces.optimizer(CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def assessments(small):
-    return assess(CONFIG, CONFIG.untrained(), 1000)
+    return assess(CONFIG, FRESH, 1000)
 
 
 def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):
@@ -48,14 +49,12 @@ def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):
     ]
     for a in assessments:
         for who in (a.learned, a.adam):
-            assert who.longest.starts == 10 and who.longest.steps == 60
+            assert who.full.starts == 10 and who.full.steps == 60
             # Learned and unlearned choose from the same horizons.
             assert who.economical.steps in (30, 60)
-            assert np.all(np.isfinite(who.longest.energies))
-        assert a.adam.longest.method.startswith("Adam, rate 0.0")
-        np.testing.assert_array_equal(
-            a.adam.longest.seen[:, 0], a.learned.longest.seen[:, 0]
-        )
+            assert np.all(np.isfinite(who.full.energies))
+        assert a.adam.full.method.startswith("Adam, rate 0.0")
+        np.testing.assert_array_equal(a.adam.full.seen[:, 0], a.learned.full.seen[:, 0])
     shown = table(assessments)
     assert "lj4: never trained on" in shown and "lj5: never trained on" not in shown
     paths = write_results(tmp_path, assessments, ROWS)
@@ -70,7 +69,7 @@ def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):
     }
     page = (tmp_path / "report-lj5.html").read_text()
     # What is said there is what was found.
-    a = assessments[0].learned.longest
+    a = assessments[0].learned.full
     count = int(np.sum(np.abs(a.energies - a.task.reference) < 1e-4))
     assert f"is the known global minimum, found {count} times" in page
     assert "10 starts that it had never seen" in page and "D3h" in page
@@ -117,9 +116,7 @@ def test_known_searches_are_of_tasks_and_in_their_intervals():
 
 def test_examination_ends_at_its_deadline(small):
     begun, said = time.monotonic(), []
-    nothing = assess(
-        CONFIG, CONFIG.untrained(), 0, deadline=begun - 1.0, note=lambda *x: said.append(x)
-    )
+    nothing = assess(CONFIG, FRESH, 0, deadline=begun - 1.0, note=lambda *x: said.append(x))
     assert nothing == [] and said == []
 
     class Late(Exception):
@@ -131,6 +128,6 @@ def test_examination_ends_at_its_deadline(small):
             raise Late
 
     with pytest.raises(Late):
-        assess(CONFIG, CONFIG.untrained(), 0, note=interrupt)
+        assess(CONFIG, FRESH, 0, note=interrupt)
     parts = [done for done, _ in said]
     assert parts == sorted(parts) and 0 < parts[-1] < 1

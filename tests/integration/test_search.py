@@ -46,7 +46,7 @@ def equal(one, other, *, spent=True):
 def grown():
     seen = []
     found = search(
-        "lj13", evaluations=3000, seed=1, arms=["grown"], devices=1, on_progress=seen.append
+        "lj8", evaluations=3000, seed=1, arms=["grown"], devices=1, on_progress=seen.append
     )
     return found, seen
 
@@ -84,11 +84,11 @@ def test_what_is_reported_adds_up(grown):
 
 
 def test_a_search_ends_where_it_is_told_to(grown):
-    until = search("lj13", until="reference", seed=1, arms=["grown"], devices=1)
+    until = search("lj8", until="reference", seed=1, arms=["grown"], devices=1)
     assert until.status == "the energy asked for was found"
     first = grown[0].evaluations_to_hit
     assert until.evaluations_to_hit == first and until.evaluations < 1.1 * 3000
-    late = search("lj13", minutes=1e-6, seed=1, arms=["grown"], devices=1)
+    late = search("lj8", minutes=1e-6, seed=1, arms=["grown"], devices=1)
     assert late.status == "the time of 1e-06 minutes is over"
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from l2h import weights
 from l2h.io import read_metadata
-from l2h.training import RunFolder, TrainingConfig, check, loop, train
+from l2h.optimizers import OPTIMIZERS, BasinHopping, Learned, Relay
+from l2h.training import RunFolder, TrainingConfig, check, loop, pieces, train
 
 CONFIG = TrainingConfig.for_tasks(
     ["lj5"],
@@ -225,7 +226,7 @@ def test_bad_settings_are_named(tmp_path, text, named):
     path = tmp_path / "config.toml"
     path.write_text(text)
     with pytest.raises(ValueError, match=named):
-        TrainingConfig.read(path).trainer()
+        pieces.trainer(TrainingConfig.read(path))
 
 
 def test_weight_card_can_rebuild_the_settings(straight):
@@ -338,7 +339,7 @@ def test_missing_weights_to_begin_with_are_named(tmp_path):
 )
 def test_bad_settings_are_named_in_python_too(settings, words):
     with pytest.raises(ValueError, match=words):
-        TrainingConfig.for_tasks("lj5", **settings).untrained()
+        pieces.optimizer(TrainingConfig.for_tasks("lj5", **settings))
     if "colour" not in settings and settings.get("trains") != "all":
         # The run-time type checker, on in tests, may be the first to object.
         with pytest.raises((ValueError, TypeError), match=next(iter(settings))):
@@ -360,7 +361,7 @@ def test_any_optimizer_by_name_is_trained(tmp_path):
     )
     folder = RunFolder.create(tmp_path / "run", config)
     run(folder, config)
-    before, after = config.untrained(), folder.best_optimizer(config)
+    before, after = pieces.optimizer(config), folder.best_optimizer(config)
     assert type(after) is type(before) and float(after.rate) != float(before.rate)
 
 
@@ -369,15 +370,46 @@ def test_hopping_begins_with_the_network_of_other_weights(name, tmp_path):
     begin = weights.load(name)
     config = TrainingConfig.for_tasks(
         "lj5", optimizer="learned-hopping", warm_start=name, updates=1
-    ).starting_from(begin)
-    prepared = config.prepared(begin)
+    )
+    config = pieces.with_room(config, begin)
+    prepared = pieces.prepared(config, begin)
     # The same numbers; which of them are trained is for these settings to say.
     pairs = zip(jax.tree.leaves(prepared.inner.first), jax.tree.leaves(begin), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
     # What a file of such weights is read into has the same shapes.
-    assert jax.tree.structure(config.shapes()) == jax.tree.structure(
+    assert jax.tree.structure(pieces.shapes(config)) == jax.tree.structure(
         eqx.filter_eval_shape(lambda: prepared)
     )
     folder = RunFolder.create(tmp_path / "run", config)
     folder.save_start(prepared, 7)
     assert eqx.tree_equal(folder.first_optimizer(config), prepared)
+    # Weights of the whole are trained on as a whole.
+    assert eqx.tree_equal(pieces.prepared(config, prepared), prepared)
+
+
+def test_ones_own_optimizer_takes_over_the_network_within_it(monkeypatch):
+    def double(key):
+        """Return a network, then hops around the same."""
+        network = Learned.create(key, hidden=(4,))
+        return Relay(network, BasinHopping(network, BasinHopping.plain().hop))
+
+    monkeypatch.setitem(OPTIMIZERS, "double", double)
+    config = TrainingConfig.for_tasks("lj5", optimizer="double", trains="all", sizes=(5, 6))
+    begin = Learned.create(jax.random.key(3), hidden=(4,))
+    prepared = pieces.prepared(config, begin)
+    for network in (prepared.first, prepared.then.inner):
+        assert eqx.tree_equal(network.network, begin.network)
+        assert network.size_biases.atoms == (5, 6) and network.size_biases.trained == (5,)
+    assert jax.tree.structure(pieces.shapes(config)) == jax.tree.structure(
+        eqx.filter_eval_shape(lambda: prepared)
+    )
+    with pytest.raises(ValueError, match="warm_start: .* but adam has none"):
+        pieces.prepared(TrainingConfig.for_tasks("lj5", optimizer="adam"), begin)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_weights_are_trained_on_in_the_precision_of_the_settings(precision):
+    config = TrainingConfig.for_tasks("lj5", precision=precision)
+    prepared = pieces.prepared(config, weights.load("lj13"))
+    kinds = {leaf.dtype.name for leaf in jax.tree.leaves(prepared.network)}
+    assert kinds == {precision}

@@ -12,7 +12,7 @@ import pytest
 
 import l2h
 from l2h.optimizers import AbstractOptimizer
-from l2h.training import TrainingConfig
+from l2h.training import TrainingConfig, pieces
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending.md"
@@ -34,7 +34,7 @@ def test_examples_are_known_by_name(names):
     assert (task.name, task.n) == ("morse13", 13)
     pair = jnp.asarray([[0.0, 0, 0], [1, 0, 0]])
     assert float(task.potential(pair)) == pytest.approx(-1)
-    assert l2h.tasks.members("hollow") == ("hollow13", "hollow19")
+    assert l2h.tasks.expanded("hollow") == ("hollow13", "hollow19")
     assert l2h.tasks.held_out(("hollow13", "hollow19")) == ("hollow16",)
     assert "hollow13 (any number of atoms)" in l2h.tasks.names()
     # They may be registered again, but not take names of the library.
@@ -59,11 +59,11 @@ def test_examples_are_known_by_name(names):
 def test_examples_are_trained_with(names):
     small = {"pairs": 2, "shortest": 3, "longest": 3, "starts_per_task": 1, "hidden": (4,)}
     for config in (names["config"], names["other"]):
-        trainer = dataclasses.replace(config, tasks=("morse6",), **small).trainer()
-        state = trainer.strategy.init(config.untrained(), 0)
+        trainer = pieces.trainer(dataclasses.replace(config, tasks=("morse6",), **small))
+        state = trainer.strategy.init(pieces.optimizer(config), 0)
         after, info = trainer(state)
         assert jnp.isfinite(info["loss"]) and jnp.any(after.params != state.params)
-    assert type(names["other"].untrained()) is names["HeavyBall"]
+    assert type(pieces.optimizer(names["other"])) is names["HeavyBall"]
 
 
 def test_makers_get_what_they_ask_for(names):
@@ -73,10 +73,10 @@ def test_makers_get_what_they_ask_for(names):
 
     l2h.optimizers.register("needy", Needy)
     with pytest.raises(ValueError, match="Needy: needs colour"):
-        TrainingConfig.for_tasks("lj5", optimizer="needy").untrained()
+        pieces.optimizer(TrainingConfig.for_tasks("lj5", optimizer="needy"))
     l2h.optimizers.register("wrong", lambda: 3)
     with pytest.raises(ValueError, match="optimizer: a int given"):
-        TrainingConfig.for_tasks("lj5", optimizer="wrong").untrained()
+        pieces.optimizer(TrainingConfig.for_tasks("lj5", optimizer="wrong"))
     assert isinstance(names["HeavyBall"](), AbstractOptimizer)
 
 

@@ -12,7 +12,7 @@ import pytest
 from l2h import weights
 from l2h.io import container, read_metadata, save
 from l2h.optimizers import Adam, Learned
-from l2h.training import TrainingConfig
+from l2h.training import TrainingConfig, pieces
 
 SMALL = TrainingConfig.for_tasks("lj5", hidden=(4,))
 
@@ -77,7 +77,7 @@ def test_malformed_headers(tmp_path, header):
 )
 def test_cards_that_say_nothing_useful(tmp_path, metadata):
     path = tmp_path / "w.l2h"
-    save(path, SMALL.untrained(), metadata)
+    save(path, pieces.optimizer(SMALL), metadata)
     with pytest.raises(ValueError, match=r"w\.l2h: (holds no weights|its settings)"):
         weights.load(path)
 
@@ -94,7 +94,7 @@ def test_deep_brackets(tmp_path):
 def test_cards_that_promise_more_than_there_is(tmp_path, hidden):
     path = tmp_path / "w.l2h"
     text = SMALL.to_toml().replace("hidden = [4]", f"hidden = {hidden}")
-    save(path, SMALL.untrained(), {"kind": "weights", "config": text})
+    save(path, pieces.optimizer(SMALL), {"kind": "weights", "config": text})
     weights.names()
     tracemalloc.start()
     before = jax.live_arrays()
@@ -110,14 +110,14 @@ def test_cards_that_promise_more_than_there_is(tmp_path, hidden):
 def test_first_lines_are_read_up_to_a_bound(tmp_path, monkeypatch):
     monkeypatch.setattr(container, "_LONGEST_LINE", 100)
     path = tmp_path / "w.l2h"
-    save(path, SMALL.untrained(), card())
+    save(path, pieces.optimizer(SMALL), card())
     with pytest.raises(ValueError, match="within its first line"):
         read_metadata(path)
 
 
 @pytest.mark.parametrize("bad", [jnp.nan, jnp.inf])
 def test_weights_that_are_not_finite(tmp_path, bad):
-    path, fine = tmp_path / "w.l2h", SMALL.untrained()
+    path, fine = tmp_path / "w.l2h", pieces.optimizer(SMALL)
     save(path, fine, card())
     assert isinstance(weights.load(path), Learned)
     spoiled = eqx.tree_at(lambda o: o.network.biases[0], fine, jnp.full(4, bad, "float32"))
@@ -129,7 +129,7 @@ def test_weights_that_are_not_finite(tmp_path, bad):
 def test_weights_of_any_optimizer_come_back(tmp_path):
     config = TrainingConfig.for_tasks("lj5", optimizer="adam")
     path = tmp_path / "w.l2h"
-    save(path, config.untrained(), {"kind": "weights", "config": config.to_toml()})
+    save(path, pieces.optimizer(config), {"kind": "weights", "config": config.to_toml()})
     found = weights.load(str(path))
     assert isinstance(found, Adam) and found.rate.dtype == np.float32
 
@@ -137,7 +137,7 @@ def test_weights_of_any_optimizer_come_back(tmp_path):
 def test_own_strategies_are_not_needed_to_use_weights(tmp_path):
     path = tmp_path / "w.l2h"
     text = SMALL.to_toml().replace('strategy = "normalized-es"', 'strategy = "hers"')
-    save(path, SMALL.untrained(), {"kind": "weights", "config": text})
+    save(path, pieces.optimizer(SMALL), {"kind": "weights", "config": text})
     assert isinstance(weights.load(path), Learned)
 
 

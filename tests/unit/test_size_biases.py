@@ -10,7 +10,7 @@ from l2h import rollout, tasks
 from l2h.meta import count, ravel
 from l2h.optimizers import Learned
 from l2h.optimizers.learned import SizeBiases
-from l2h.training import TrainingConfig
+from l2h.training import TrainingConfig, pieces
 
 ATOMS = (13, 19, 38)
 PLAIN = Learned.create(jax.random.key(0), hidden=(6, 5))
@@ -88,14 +88,14 @@ def test_frozen_networks_train_their_sizes_only():
 def test_settings_train_the_rows_of_their_tasks():
     settings = {"trains": "size-biases", "hidden": (6, 5)}
     config = TrainingConfig.for_tasks(("lj19",), sizes=ATOMS, **settings)
-    prepared = config.prepared(FRESH)
+    prepared = pieces.prepared(config, FRESH)
     assert prepared.size_biases.atoms == ATOMS and prepared.size_biases.trained == (19,)
     alone = TrainingConfig.for_tasks(("lj19", "lj13"), **settings)
-    assert alone.untrained().size_biases.atoms == (13, 19)
+    assert pieces.optimizer(alone).size_biases.atoms == (13, 19)
     with pytest.raises(ValueError, match="38"):
-        alone.prepared(FRESH)
+        pieces.prepared(alone, FRESH)
     with pytest.raises(ValueError, match="19"):
-        TrainingConfig.for_tasks(("lj19",), sizes=(13,), **settings).untrained()
+        pieces.optimizer(TrainingConfig.for_tasks(("lj19",), sizes=(13,), **settings))
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_settings_train_the_rows_of_their_tasks():
 )
 def test_settings_make_room_for_the_shifts_they_start_from(trains, rows, trained):
     config = TrainingConfig.for_tasks(("lj55",), trains=trains, hidden=(6, 5))
-    assert config.starting_from(PLAIN) == config
-    roomy = config.starting_from(FRESH)
+    assert pieces.with_room(config, PLAIN) == config
+    roomy = pieces.with_room(config, FRESH)
     assert roomy.sizes == rows
-    prepared, template = roomy.prepared(FRESH), roomy.untrained()
+    prepared, template = pieces.prepared(roomy, FRESH), pieces.optimizer(roomy)
     assert prepared.size_biases.atoms == rows and prepared.size_biases.trained == trained
     assert jax.tree.structure(prepared) == jax.tree.structure(template)
     network = sum(x.size for x in jax.tree.leaves(PLAIN.network))

@@ -13,7 +13,7 @@ from l2h import inits, rollout, tasks
 from l2h.inits import Uniform
 from l2h.optimizers import LBFGS, Adam
 from l2h.spaces import Free, Periodic
-from l2h.tasks import FAMILIES, get, held_out, members, metals, mixture
+from l2h.tasks import FAMILIES, expanded, get, held_out, metals, mixture
 
 KEY = jax.random.key(0)
 PAIRS = ("Ag-Au", "Ag-Pt", "Pd-Au", "Pd-Pt")
@@ -211,15 +211,15 @@ def test_families_name_tasks_that_exist_and_keep_some_apart(name):
     family = FAMILIES[name]
     tasks = [get(task) for task in (*family.tasks, *family.held_out)]
     assert len({task.name for task in tasks}) == len(tasks)
-    assert mixture(members(name)) == dict.fromkeys(family.tasks, 80 // len(family.tasks))
-    assert held_out(members(name)) == family.held_out
+    assert mixture(expanded(name)) == dict.fromkeys(family.tasks, 80 // len(family.tasks))
+    assert held_out(expanded(name)) == family.held_out
 
 
 def test_families_may_stand_among_names():
-    assert members("lj5,gupta-au55") == ("lj5", "Au55")
+    assert expanded("lj5,gupta-au55") == ("lj5", "Au55")
     assert held_out(("lj5", "Au55")) == ()
     with pytest.raises(ValueError, match="lj13"):
-        mixture(members("lj-family,lj13"))
+        mixture(expanded("lj-family,lj13"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from l2h.evaluation import Trials
 from l2h.meta import NormalizedES, TrainState
 from l2h.optimizers import Adam
 from l2h.potentials import LennardJones
-from l2h.training import TrainingConfig, Validation, validate
+from l2h.training import TrainingConfig, Validation, pieces, validate
 from l2h.training.validation import FRACTIONS, horizons
 
 TASK = tasks.get("lj13")
@@ -149,7 +149,7 @@ def test_validation_searches_at_all_horizons_and_counts_all():
         ("lj5",), hidden=(4,), shortest=5, longest=20, validation_starts=6
     )
     seen = []
-    found = validate(config, config.untrained(), seen.append)
+    found = validate(config, pieces.optimizer(config), seen.append)
     (group,) = found.trials
     assert [t.steps for t in group] == horizons(20, FRACTIONS) == [2, 6, 20]
     assert all(t.starts == 6 for t in group)

@@ -1,0 +1,120 @@
+"""Searches that keep one row each: gone on with where they were interrupted."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from searches import quenched
+
+from l2h.io import Table
+from pipelines import descents, sweep
+
+
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Put quenches in the engine's place; return what was asked of it."""
+    calls: list[dict[str, Any]] = []
+
+    def search(task: Any, **options: Any) -> Any:
+        calls.append({"task": task.name, **options})
+        if options["seed"] == 7:
+            raise KeyboardInterrupt
+        # A single quench of this seed misses the global minimum.
+        return quenched(task.name, starts=1 if options["seed"] == MISSING else 8)
+
+    monkeypatch.setattr("l2h.search", search, raising=False)
+    return calls
+
+
+MISSING = 2
+
+
+def descend(file: Path, **options: Any) -> None:
+    descents.main("lj13", starts="random,grown", learned="lj13@50", file=file, **options)
+
+
+def test_descents_go_on_where_they_ended(
+    tmp_path: Path, asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "runs" / "descents.csv"
+    descend(file, seeds=2)
+    assert [(call["seed"], call["arms"][0].name) for call in asked] == [
+        (seed, arm) for _ in range(2) for arm in ("lbfgs", "learned") for seed in range(2)
+    ]
+    first = asked[0]
+    assert first["until"] == "reference" and first["evaluations"] == 50_000
+    assert asked[2]["arms"][0].steps == 50
+    rows = Table(file, descents.COLUMNS).rows
+    assert [row["starts"] for row in rows] == ["random"] * 4 + ["grown"] * 4
+    assert {row["descent"] for row in rows} == {"lbfgs", "lj13@50"}
+    assert {row["window"] for row in rows} == {f"{float(first['rule'].window):g}"}
+
+    # A kill in the middle of a row: that search alone is made again.
+    text = file.read_text()
+    file.write_text(text[:-5])
+    del asked[:]
+    descend(file, seeds=2)
+    assert file.read_text() == text and len(asked) == 1
+    del asked[:]
+    capsys.readouterr()
+    descend(file, seeds=3)
+    assert {call["seed"] for call in asked} == {MISSING} and len(asked) == 4
+    # What a search has spent: until its hit, or all of it.
+    hit, missed = (quenched("lj13", starts=k) for k in (8, 1))
+    assert hit.hit and not missed.hit
+    row = Table(file, descents.COLUMNS).where(seed=MISSING)[0]
+    assert row["evaluations"] == str(missed.evaluations) and row["hit"] == "0"
+    assert row["lowest"] == f"{missed.lowest:.6f}"
+    row = Table(file, descents.COLUMNS).where(seed=0)[0]
+    assert row["evaluations"] == str(hit.evaluations_to_hit) and row["hit"] == "1"
+    cost = (2 * hit.evaluations_to_hit + missed.evaluations) / 2
+    words = f": {cost:,.0f} ("
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 5 and all(words in line for line in shown[:4])
+    assert all("2 of 3, lowest -44.3268" in line for line in shown[:4])
+
+
+def test_windows_of_abandonment_are_kept_apart(
+    tmp_path: Path, asked: list[dict[str, Any]]
+) -> None:
+    file = tmp_path / "descents.csv"
+    for window in (0.01, 0.02, 0.01):
+        descend(file, seeds=1, window=window)
+    assert [float(call["rule"].window) for call in asked] == pytest.approx(
+        [0.01] * 4 + [0.02] * 4
+    )
+
+
+def test_sweeps_go_on_where_they_ended(tmp_path: Path, asked: list[dict[str, Any]]) -> None:
+    file = tmp_path / "sweep.csv"
+    sweep.main("lj5..lj6", output=file, seeds=2, arms="grown,grown-quiet")
+    # Seed by seed: after one round, every size has a row.
+    order = [("lj5", 0), ("lj6", 0), ("lj5", 1), ("lj6", 1)]
+    assert [(call["task"], call["seed"]) for call in asked] == order
+    assert asked[0]["arms"] == ["grown", "grown-quiet"]
+    table = Table(file, sweep.COLUMNS)
+    row, found = table.rows[0], quenched("lj5", starts=8)
+    assert row["lowest"] == row["reference"] == "-9.103852" and row["hit"] == "1"
+    assert row["evaluations_to_lowest"] == str(int(found.first_evaluation[0]))
+    assert row["point_group"] == "D3h"
+    text = file.read_text()
+    with pytest.raises(KeyboardInterrupt):
+        sweep.main("lj5", output=file, seeds=8)
+    assert [call["seed"] for call in asked[4:]] == [2, 3, 4, 5, 6, 7]
+    assert asked[-1]["arms"] is None
+    assert file.read_text().startswith(text) and len(Table(file, sweep.COLUMNS).rows) == 9
+
+
+@pytest.mark.parametrize("exhaust", [False, True])
+def test_a_sweep_ends_at_the_lowest_known_energy_unless_it_is_to_exhaust(
+    exhaust: bool, tmp_path: Path, asked: list[dict[str, Any]]
+) -> None:
+    sweep.main("lj5", output=tmp_path / "sweep.csv", seeds=1, exhaust=exhaust)
+    assert asked[0]["until"] == (None if exhaust else "reference")
+
+
+def test_ranges_stand_for_all_between() -> None:
+    assert sweep.listed("lj5..lj7, Au13") == ["lj5", "lj6", "lj7", "Au13"]
+    for wrong in ("lj7..lj5", "lj5..Au7", "5..7", "lj5.."):
+        with pytest.raises(ValueError, match="no range"):
+            sweep.listed(wrong)
