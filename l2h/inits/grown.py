@@ -1,6 +1,6 @@
 """Starts that grow from small symmetric cores."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -158,12 +158,14 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         core = jnp.pad(core / scale.length, ((0, capacity - rows), (0, 0)))
         zero = jnp.asarray(0, jnp.int32)
         noise = p.noise * _raised(jax.random.uniform(for_noise, (), dtype), p.calm)
-        preference = None
+        preference: Callable[[Growing, Sites], Array] | None = None
         if p.scorer is not None:
             scorer, style = p.scorer, draw_style(jax.random.fold_in(for_noise, 1), dtype)
 
-            def preference(cluster: Growing, found: Sites) -> Float[Array, " s"]:
+            def prefer(cluster: Growing, found: Sites) -> Array:
                 return scorer(cluster, found, operations, mask, target, noise, style)
+
+            preference = prefer
 
         cluster = grow(
             for_growth,
