@@ -22,6 +22,8 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
         function: of one element; it may use traced values of its surroundings.
         values: a tree of arrays with leading axes of equal length.
     """
+    # Both sides are traced, which compilation in between makes one tracing.
+    function = jax.jit(function)
     return jax.lax.platform_dependent(
         values,
         cpu=lambda values: jax.lax.map(function, values),

@@ -97,34 +97,36 @@ def onward(task: Task) -> Arm:
 
 def learned(task: Task) -> Arm:
     """Let a learned optimizer run from the task's own starts, then quench."""
-    steps = {"lj13": 50, "lj38": 250, "lj-family": 200}
-    name = _network(task)
-    return Arm("learned", task.init, weights.load(name), steps[name])
+    name, steps = _network(task)
+    return Arm("learned", task.init, weights.load(name), steps)
 
 
 def learned_symmetric(task: Task) -> Arm:
     """Let a learned optimizer run from symmetric starts, within their symmetry, then
     quench freely."""
     init = Symmetric.of(task.potential, task.n)
-    steps = 60 if _metal(task) else 150
-    return Arm("learned-symmetric", init, weights.load("lj38"), steps)
+    return Arm("learned-symmetric", init, weights.load("lj-symmetric"), 60)
 
 
 def hopping(task: Task) -> Arm:
     """Hop by legs of a learned optimizer, with repair."""
     if _metal(task):
-        walk = BasinHopping.learned(weights.load("lj38"))
+        walk = BasinHopping.learned(weights.load("gupta"))
     else:
         walk = weights.load("lj-hopping")
     return Arm("learned-hopping", task.init, walk, LEARNED_HOPS)
 
 
-def _network(task: Task) -> str:
-    """Return the bundled weights that cost least a hit from random starts
-    (docs/search.md); trained on Lennard-Jones alone, natural units carry them to metals."""
-    if _metal(task) or 32 <= task.n <= 45:
-        return "lj38"
-    return "lj13" if task.n <= 15 else "lj-family"
+def _network(task: Task) -> tuple[str, int]:
+    """Return the bundled weights that cost least a hit from random starts, and their
+    steps (docs/search.md). Natural units carry those of 38 atoms to one metal."""
+    if 36 <= task.n <= 40 and not _alloy(task):
+        return "lj38", 150
+    if _metal(task):
+        return "gupta", 250
+    if task.n <= 13:
+        return "lj13", 35
+    return "lj-family", (80 if task.n <= 20 else 300)
 
 
 ARMS: Registry[Callable[[Task], Arm]] = Registry(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import cast
+from .._platform import in_turn
 from .._rollout import advance, rollout
 from ..inits import AbstractInit, Spent, Start, begin_at
 from ..lattice import rearrange, suits
@@ -85,26 +86,33 @@ def start(
         rows: length of the result, in which more atoms have room.
     """
 
-    def one(key: PRNGKeyArray, known: Float[Array, "n d"] | None) -> Walked:
+    def begin(values: Any) -> tuple[Start, PRNGKeyArray]:
+        key, known = values
         for_start, for_walk = jax.random.split(key)
         if init is None:
-            assert known is not None
             begun = Start(known, Spent.nothing())
         else:
             begun = begin_at(init, for_start, potential, n, dtype)
+        if walk is None:
+            # Nobody asks for the symmetry.
+            begun = Start(begun.positions, begun.spent)
+        return begun, for_walk
+
+    def go(begun: Start, key: PRNGKeyArray) -> Walked:
         positions, spent = begun.positions, begun.spent
         if walk is not None:
             optimizer, steps = walk
             if begun.invariance is not None:
                 # Walks do not leave the symmetry of a start; the quench may.
                 optimizer = Invariant(optimizer, begun.invariance)
-            walked = rollout(optimizer, potential, positions, steps, key=for_walk)
+            walked = rollout(optimizer, potential, positions, steps, key=key)
             positions = walked.best_positions
             spent += Spent(walked.state.evaluations, jnp.asarray(0, jnp.int32))
         absent = ((0, 0 if rows is None else rows - n), (0, 0))
         return Walked(jnp.pad(begun.positions, absent), jnp.pad(positions, absent), spent)
 
-    return jax.vmap(one)(keys, known)
+    # Starts take loops of very different lengths, which none should wait for.
+    return jax.vmap(go)(*in_turn(begin, (keys, known)))
 
 
 @eqx.filter_jit

@@ -35,7 +35,7 @@ class Grown(AbstractDetailedInit):
         groups: point groups of the cores, each as likely.
         noise: largest standard deviation of the change of binding energies, in natural
             energies; that of a start is drawn between zero and this.
-        smallest, largest: atoms of a core; the largest as a fraction of all atoms.
+        smallest, largest: atoms of a core, the largest as a fraction of all atoms; static.
         tolerance: of the core's quench, root mean square gradient in natural units.
         surplus: atoms that may grow beyond the number wanted; static.
         limit: most steps of the core's quench; static.
@@ -49,14 +49,18 @@ class Grown(AbstractDetailedInit):
 
     groups: Groups = eqx.field(default_factory=lambda: Groups(GROUPS, jnp.float32))
     noise: Float[Array, ""] = eqx.field(converter=as_array, default=0.4)
-    largest: Float[Array, ""] = eqx.field(converter=as_array, default=0.6)
     tolerance: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
     smallest: int = eqx.field(static=True, default=4)
+    largest: float = eqx.field(static=True, default=0.6)
     surplus: int = eqx.field(static=True, default=8)
     limit: int = eqx.field(static=True, default=100)
 
     def __check_init__(self) -> None:
         require_positive(largest=self.largest, tolerance=self.tolerance)
+        if self.largest > 1:
+            raise ValueError(
+                f"largest: {self.largest} given; cores have 1 times all atoms at most."
+            )
 
     def start(
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
@@ -71,6 +75,9 @@ class Grown(AbstractDetailedInit):
         p = cast(self, dtype)
         scale = cast(potential.scale, dtype)
         capacity = padded(n + self.surplus)
+        # Cores are much smaller than clusters, and quenched in rows of their own.
+        rows = padded(max(self.smallest, int(self.largest * n)) + self.surplus)
+        rows = min(rows, capacity)
         target = jnp.asarray(potential.space.atoms(n), jnp.int32)
         for_group, for_size, for_fill, for_noise, for_growth, for_rest = jax.random.split(
             key, 6
@@ -88,15 +95,16 @@ class Grown(AbstractDetailedInit):
             size,
             size + self.surplus,
             PACKED * jnp.cbrt(size.astype(dtype)),
-            capacity=capacity,
+            capacity=rows,
         )
-        present = jnp.arange(capacity, dtype=jnp.int32) < filled.count
+        present = jnp.arange(rows, dtype=jnp.int32) < filled.count
         core, evaluations = p._quenched(potential, filled.positions * scale.length, present)
+        core = jnp.pad(core / scale.length, ((0, capacity - rows), (0, 0)))
         zero = jnp.asarray(0, jnp.int32)
         noise = p.noise * jax.random.uniform(for_noise, (), dtype)
         cluster = grow(
             for_growth,
-            Growing(core / scale.length, filled.count, zero),
+            Growing(core, filled.count, zero),
             operations,
             mask,
             target,

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from ..spaces import padded
 from .sites import SAME, Sites, probe, sites
 
 # Images of a site that are closer are one atom, at their mean; those closer than the
@@ -71,12 +72,15 @@ def orbit(
         operations: of a point group, padded.
         mask: which of them count.
     """
-    for reach in (TOGETHER, TOGETHER, TOGETHER, EQUAL):
+
+    def merged(point: Float[Array, "3"], reach: Float[Array, ""]) -> tuple[Array, None]:
         images = operations @ point
         near = mask & (jnp.sum((images - point[None]) ** 2, axis=1) < reach**2)
         weights = near.astype(point.dtype)
-        point = weights @ images / jnp.sum(weights)
-    images = operations @ point
+        return weights @ images / jnp.sum(weights), None
+
+    reaches = jnp.asarray((TOGETHER, TOGETHER, TOGETHER, EQUAL), point.dtype)
+    images = operations @ jax.lax.scan(merged, point, reaches)[0]
     equal = sum((c[:, None] - c[None]) ** 2 for c in images.T) < EQUAL**2
     earlier = np.triu(np.ones((len(images), len(images)), bool), 1)
     return images, mask & ~jnp.any(equal & earlier & mask[:, None], axis=0)
@@ -137,13 +141,31 @@ def grow(
 
     def one_round(state: tuple[Growing, Any, Any]) -> tuple[Growing, Any, Any]:
         cluster, rounds, _ = state
-        found = sites(cluster.positions, cluster.present, 2 * len(cluster.positions))
+        found = _found(cluster)
         change = noise * field(representatives(found.positions, operations, mask))
         grown = _fill(cluster, found, change, operations, mask, target, most)
         return grown, rounds + 1, grown.count > cluster.count
 
     start = (core, jnp.asarray(0, jnp.int32), jnp.asarray(True))
     return jax.lax.while_loop(unfinished, one_round, start)[0]
+
+
+def _found(cluster: Growing) -> Sites:
+    """Return the sites of a cluster; while it is small, of the first half of the array
+    alone, which takes a third of the time."""
+    m = len(cluster.positions)
+    half = min(m, padded(m // 2))
+
+    def among(rows: int) -> Sites:
+        found = sites(cluster.positions[:rows], cluster.present[:rows], 2 * rows)
+        extra = 2 * (m - rows)
+        return Sites(
+            jnp.pad(found.positions, ((0, extra), (0, 0))),
+            jnp.pad(found.energies, (0, extra), constant_values=jnp.inf),
+            found.probes,
+        )
+
+    return jax.lax.cond(cluster.count <= half, lambda: among(half), lambda: among(m))
 
 
 def _fill(

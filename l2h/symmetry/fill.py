@@ -41,9 +41,9 @@ class _Filling(NamedTuple):
     rounds: Int[Array, ""]
 
 
-# What has been filled, squared distances of the points drawn to the nearest atom, and the
-# first of them that has not been tried.
-Admission = tuple[_Filling, Array, Array]
+# What has been filled, squared distances of the points drawn to the nearest atom, the
+# first of them that has not been tried, and how many times one was chosen.
+Admission = tuple[_Filling, Array, Array, Array]
 
 
 def symmetric_fill(
@@ -180,33 +180,36 @@ def _fill(
         occupied = places < now.count
         free = jnp.minimum(nearest, room(points, tuple(now.coordinates), occupied))
 
-        def admit(_: Array, state: Admission) -> Admission:
-            now, free, start = state
+        def untried(state: Admission) -> Bool[Array, ""]:
+            now, _, start, number = state
+            return (number < ADMISSIONS) & (start < PROPOSALS) & (now.count < target)
+
+        def admit(state: Admission) -> Admission:
+            now, free, start, number = state
             fits = (free > near) & (now.count + orbit <= largest) & (numbers >= start)
             if completions is not None:
                 rest = completions[jnp.maximum(largest - now.count - orbit, 0)]
                 later = vacant_centre(now, near) & (squared(points) > near)
                 fits &= (rest == WITHOUT_CENTRE) | (later & (rest == WITH_CENTRE))
             first = jnp.argmax(fits).astype(jnp.int32)
-            wanted = now.count < target
-            joins = fits[first] & wanted
+            joins = fits[first]
             atoms = images(tuple(c[first] for c in points), operations, shifts)
             new = _distinct(atoms, mask, region) & joins
-            slots = jnp.where(
-                new, now.count + jnp.cumsum(new, dtype=jnp.int32) - 1, capacity
-            )
-            passed = jnp.where(joins, first, PROPOSALS) - start
+            slots = now.count + jnp.cumsum(new, dtype=jnp.int32) - 1
+            # A sum over who belongs where: scattering is a loop on processors.
+            here = new[:, None] & (slots[:, None] == places)
+            added = [jnp.sum(jnp.where(here, c[:, None], 0), axis=0) for c in atoms]
             now = _Filling(
-                now.coordinates.at[:, slots].set(jnp.stack(atoms), mode="drop"),
+                jnp.where(places < now.count, now.coordinates, jnp.stack(added)),
                 now.count + jnp.sum(new, dtype=jnp.int32),
-                now.failures + jnp.where(wanted, passed, 0),
+                now.failures + jnp.where(joins, first, PROPOSALS) - start,
                 now.rounds,
             )
             start = jnp.where(joins, first + 1, PROPOSALS)
             free = jnp.minimum(free, room(points, atoms, new))
-            return now, free, start
+            return now, free, start, number + 1
 
-        now = jax.lax.fori_loop(0, ADMISSIONS, admit, (now, free, zero))[0]
+        now = jax.lax.while_loop(untried, admit, (now, free, zero, zero))[0]
         return _Filling(now.coordinates, now.count, now.failures, now.rounds + 1)
 
     empty = jnp.zeros((3, capacity), dtype)

@@ -9,9 +9,6 @@ from ..io import load as _load, read_metadata
 from ..training import TrainingConfig, pieces
 
 _FOLDER = resources.files(__name__)
-# What training has cost in all; cards of their time counted neither validations nor
-# earlier stages.
-_COSTS = {"lj13": 7_900_000, "lj38": 27_600_000, "lj-family": 175_000_000}
 
 
 def names() -> tuple[str, ...]:
@@ -110,6 +107,4 @@ def training_evaluations(name: str) -> int:
     Raises:
         ValueError: as `load`.
     """
-    if name in _COSTS:
-        return _COSTS[name]
     return int(card(name).get("metrics", {}).get("evaluations", 0))
