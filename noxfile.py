@@ -54,7 +54,7 @@ def train(session: nox.Session) -> None:
 
 @nox.session
 def evaluate(session: nox.Session) -> None:
-    """Compare optimizers: `-- lj13 --optimizers adam,bh-plain,lj13@50 --budget 1000`."""
+    """Compare optimizers: `-- lj13 --optimizers adam,bh-plain,lj13@35 --budget 1000`."""
     session.install("-e", ".[run]")
     session.run("l2h", "evaluate", *session.posargs)
 

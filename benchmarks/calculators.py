@@ -22,7 +22,7 @@ from l2h import tasks
 from l2h.interop.ase import LearnedOptimizer, natural_length
 
 # Weights, and steps of an attempt, by number of atoms.
-LEARNED = {13: ("lj13", 60), 38: ("lj38", 250), 55: ("lj38", 250)}
+LEARNED = {13: ("lj13", 50), 38: ("lj38", 150), 55: ("gupta", 250)}
 FMAX = 0.02
 # Energies this close to the lowest that any method met count as found (eV).
 WINDOW = 0.02

@@ -31,6 +31,11 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
     )
 
 
+def accelerated() -> bool:
+    """Return whether programs run on accelerators by default on this machine."""
+    return jax.default_backend() != "cpu"
+
+
 def held(count: int) -> int:
     """Return how many of so many elements `in_turn` holds at once on this machine."""
-    return 1 if jax.default_backend() == "cpu" else count
+    return count if accelerated() else 1

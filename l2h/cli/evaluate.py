@@ -1,7 +1,7 @@
 """Compare optimizers on the same starts, every evaluation counted.
 
-l2h evaluate lj13 --optimizers adam,lbfgs,lj13@50 --budget 1000
-l2h evaluate lj38 --optimizers bh-strong,lj38@250 --budget 20000 --stop-at-hit
+l2h evaluate lj13 --optimizers adam,lbfgs,lj13@35 --budget 1000
+l2h evaluate lj38 --optimizers bh-strong,lj38@150 --budget 20000 --stop-at-hit
 l2h evaluate Au38 --optimizers bh-plain,runs/au38/best.l2h --starts 50 --budget 50000
 
 The same command again goes on where it was interrupted, or shows the results once more.

@@ -86,6 +86,8 @@ def main(
         trainer = check(chosen, minutes, shared)
     else:
         chosen = TrainingConfig.choose(tasks, config, dict(settings))
+        if config is None and "chunk" not in settings:
+            chosen = pieces.filling(chosen, shared)
         chosen = chosen if memory is None else pieces.within(chosen, memory)
         begin = weights.load(chosen.warm_start) if chosen.warm_start else None
         chosen = chosen if begin is None else pieces.with_room(chosen, begin)

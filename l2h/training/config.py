@@ -176,8 +176,9 @@ class TrainingConfig:
     def for_tasks(tasks: str | Sequence[str], **settings: Any) -> "TrainingConfig":
         """Return the defaults for these tasks, with `settings` on top.
 
-        Larger clusters are granted more steps, as their landscapes need; test functions are
-        given the component-wise network.
+        Larger clusters are granted more steps, as their landscapes need, and a small one by
+        itself few, since what is restarted early costs less; test functions are given the
+        component-wise network.
 
         Arguments:
             tasks: names, or one string in which they are joined by commas; families may
@@ -193,11 +194,14 @@ class TrainingConfig:
         # The tasks themselves, which may be somebody else's, are needed for defaults only.
         if set(OF_TASKS) - set(settings):
             problems = [get(name) for name in names]
+            learned = settings.get("optimizer", "learned") == "learned"
             if not all(task.potential.space.invariant for task in problems):
                 # Neighbours and centroids mean nothing to a test function.
                 defaults = {"features": "componentwise"}
             elif max((task.n for task in problems), default=1) > 20:
                 defaults = {"shortest": 250, "longest": 1000, "updates": 400}
+            elif len(problems) == 1 and problems[0].n <= 15 and learned:
+                defaults = {"shortest": 30, "longest": 60, "starts_per_task": 4}
             if len(problems) > 1:
                 # Tasks vouch for each other: about as many rollouts per update.
                 defaults |= {"starts_per_task": 1}

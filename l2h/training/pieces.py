@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 
 from .._leaves import cast, require_instance
+from .._platform import accelerated
 from .._registry import make
 from ..domains import Domain
 from ..meta import (
@@ -21,6 +22,9 @@ from ..meta import (
 )
 from ..optimizers import OPTIMIZERS, AbstractOptimizer, Learned
 from .config import TrainingConfig
+
+# Of an accelerator's memory, what a chunk may fill by estimate.
+FRACTION = 0.5
 
 
 def optimizer(config: TrainingConfig) -> AbstractOptimizer[Any]:
@@ -66,6 +70,22 @@ def with_room(config: TrainingConfig, weights: AbstractOptimizer[Any]) -> Traini
         return config
     room = _own_sizes(config).union(*known)
     return dataclasses.replace(config, sizes=tuple(sorted(room)))
+
+
+def filling(config: TrainingConfig, devices: int) -> TrainingConfig:
+    """Return these settings with chunks that suit the machine: on accelerators, each
+    device's whole share of the population at once, as far as its memory allows.
+
+    Arguments:
+        config: settings whose chunk nobody has chosen.
+        devices: that share the population.
+    """
+    if not accelerated():
+        return config
+    share = -(-meta_strategy(config).population // devices)
+    whole = dataclasses.replace(config, chunk=share)
+    limit = (jax.local_devices()[0].memory_stats() or {}).get("bytes_limit")
+    return whole if limit is None else within(whole, FRACTION * limit / 2**20)
 
 
 def within(config: TrainingConfig, mebibytes: float) -> TrainingConfig:

@@ -1,5 +1,7 @@
 """What processors do in turn, accelerators do at once, with the same results."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 
 from l2h import _platform
 from l2h._platform import held, in_turn
+from l2h.meta import count
+from l2h.training import TrainingConfig, pieces
 
 
 def program(x, shared):
@@ -35,3 +39,22 @@ def test_only_processors_loop():
 def test_what_is_held_at_once(monkeypatch, platform, together):
     monkeypatch.setattr(_platform.jax, "default_backend", lambda: platform)
     assert held(12) == together
+
+
+def test_chunks_fill_accelerators_and_stay_small_on_processors(monkeypatch):
+    config = TrainingConfig.for_tasks("lj13", pairs=50)
+    assert pieces.filling(config, 1) == config
+    monkeypatch.setattr(pieces, "accelerated", lambda: True)
+    assert pieces.filling(config, 1).chunk == 100
+    assert pieces.filling(config, 3).chunk == 34
+
+    class Small:
+        def memory_stats(self):
+            return {"bytes_limit": 4 * 2**20}
+
+    monkeypatch.setattr(pieces.jax, "local_devices", lambda: [Small()])
+    fitted = pieces.filling(config, 1)
+    needed = pieces.trainer(fitted).memory(count(pieces.shapes(fitted)))
+    larger = dataclasses.replace(fitted, chunk=fitted.chunk + 1)
+    assert needed <= pieces.FRACTION * 4 * 2**20
+    assert pieces.trainer(larger).memory(count(pieces.shapes(larger))) > 2 * 2**20
