@@ -117,7 +117,7 @@ def _keep(
     """
     words = -(-wanted.size // BITS)
     rows = jnp.pad(wanted, (0, words * BITS - wanted.size)).reshape(words, BITS)
-    weights = jnp.uint32(1) << jnp.arange(BITS, dtype=jnp.uint32)
+    weights = jnp.uint32(1) << jnp.arange(BITS, dtype=jnp.uint32)[None]
     sets = jnp.sum(jnp.where(rows, weights, 0), axis=1, dtype=jnp.uint32)
     held = jax.lax.population_count(sets).astype(jnp.int32)
     ends = jnp.cumsum(held)

