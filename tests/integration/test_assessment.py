@@ -25,7 +25,6 @@ ROWS = [
 
 
 CONFIG = TrainingConfig.for_tasks(("lj5",), hidden=(4,), shortest=5, longest=60)
-FRESH = pieces.optimizer(CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def small():
 
 @pytest.fixture(scope="module")
 def assessments(small):
-    return assess(CONFIG, FRESH, 1000)
+    return assess(CONFIG, pieces.optimizer(CONFIG), 1000)
 
 
 def test_held_out_tasks_are_examined_and_named_as_such(assessments, tmp_path):
@@ -115,8 +114,8 @@ def test_known_searches_are_of_tasks_and_in_their_intervals():
 
 
 def test_examination_ends_at_its_deadline(small):
-    begun, said = time.monotonic(), []
-    nothing = assess(CONFIG, FRESH, 0, deadline=begun - 1.0, note=lambda *x: said.append(x))
+    begun, said, fresh = time.monotonic(), [], pieces.optimizer(CONFIG)
+    nothing = assess(CONFIG, fresh, 0, deadline=begun - 1.0, note=lambda *x: said.append(x))
     assert nothing == [] and said == []
 
     class Late(Exception):
@@ -128,6 +127,6 @@ def test_examination_ends_at_its_deadline(small):
             raise Late
 
     with pytest.raises(Late):
-        assess(CONFIG, FRESH, 0, note=interrupt)
+        assess(CONFIG, fresh, 0, note=interrupt)
     parts = [done for done, _ in said]
     assert parts == sorted(parts) and 0 < parts[-1] < 1

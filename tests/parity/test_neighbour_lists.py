@@ -13,13 +13,18 @@ from l2h.interop.jax_md import listed, relax
 from l2h.optimizers import LBFGS, Adam, Status, UntilConverged
 from l2h.potentials import StillingerWeber
 
-with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-    pytest.importorskip("jax_md")
-
 KEY = jax.random.key(0)
 SITES = np.array([[0, 0, 0], [0, 2, 2], [2, 0, 2], [2, 2, 0]]) / 4
 SITES = np.concatenate([SITES, SITES + 0.25])
 SKEW = np.array([[0, 0, 0], [0.3, 0, 0], [0.2, -0.3, 0]])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _jax_md():
+    """Import jax-md, which mixes dtypes and ranks, where it is needed: it takes seconds."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        pytest.importorskip("jax_md")
+
 
 observe = eqx.filter_jit(lambda potential, x: potential.observe(x))
 
