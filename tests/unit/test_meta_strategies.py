@@ -511,8 +511,8 @@ class Fixed(GradientDescent):
         (lambda: GA(members=8, parents=8, elites=8), "elites: 8"),
         (lambda: GA(elites=-1), "elites: -1"),
         (lambda: GA(crossover=1.5), "crossover: 1.5"),
-        (lambda: ES().init(Fixed(0.1), 0), "optimizer: Fixed"),
-        (lambda: GA().init(Fixed(0.1), 0), "optimizer: Fixed"),
+        (lambda: ES().init(Fixed(0.1), 0), "module: Fixed"),
+        (lambda: GA().init(Fixed(0.1), 0), "module: Fixed"),
     ],
 )
 def test_bad_input_is_named(build, words):
