@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 # In full precision: accelerators would otherwise round the factors to ten bits.
 matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
+einsum = partial(jnp.einsum, precision=jax.lax.Precision.HIGHEST)
 
 
 def in_turn(function: Callable[[Any], Any], values: Any) -> Any:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .._platform import matmul
 from .grow import Growing
 from .law import AbstractLaw
 from .sites import sites
@@ -59,17 +60,17 @@ class Lattice(eqx.Module):
     def energy(self, law: AbstractLaw) -> Float[Array, ""]:
         """Return the energy of the occupied sites."""
         here = self.occupied.astype(self.pair.dtype)
-        bonds = 0.5 * jnp.sum(here * (self.pair @ here))
-        return bonds + jnp.sum(here * law.embed(self.weight @ here))
+        bonds = 0.5 * jnp.sum(here * matmul(self.pair, here))
+        return bonds + jnp.sum(here * law.embed(matmul(self.weight, here)))
 
     def insertion(self, law: AbstractLaw) -> Float[Array, " t"]:
         """Return what each site is worth: minus the energy of taking its atom out, or the
         energy of putting one in."""
         here = self.occupied.astype(self.pair.dtype)
-        bonds = self.pair @ here
+        bonds = matmul(self.pair, here)
         if not law.embedded:
             return bonds
-        density = self.weight @ here
+        density = matmul(self.weight, here)
         sign = jnp.where(self.occupied, -1, 1).astype(bonds.dtype)
         others = (
             law.embed(density[:, None] + self.weight * sign[None])
@@ -185,7 +186,7 @@ def _many_body(
     holes: Int[Array, " b"],
 ) -> Float[Array, "a b"]:
     """Return the exact change of energy when each atom moves to each hole."""
-    bonds, density = lattice.pair @ here, lattice.weight @ here
+    bonds, density = matmul(lattice.pair, here), matmul(lattice.weight, here)
     pair = bonds[holes][None] - lattice.pair[atoms][:, holes] - bonds[atoms][:, None]
     out, into = lattice.weight[:, atoms], lattice.weight[:, holes]
     changed = density[:, None, None] - out[:, :, None] + into[:, None, :]

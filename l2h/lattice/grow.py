@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from .._platform import einsum, matmul
 from ..spaces import padded
 from .sites import SAME, Sites, probe, sites
 
@@ -55,9 +56,9 @@ def representatives(
         mask: which of them count.
     """
     direction = jnp.asarray(GENERIC, points.dtype)
-    along = jnp.einsum("gij,i->gj", operations, direction) @ points.T
+    along = matmul(einsum("gij,i->gj", operations, direction), points.T)
     best = jnp.argmax(jnp.where(mask[:, None], along, -jnp.inf), axis=0)
-    return jnp.einsum("sij,sj->si", operations[best], points)
+    return einsum("sij,sj->si", operations[best], points)
 
 
 def orbit(
@@ -75,13 +76,13 @@ def orbit(
     """
 
     def merged(point: Float[Array, "3"], reach: Float[Array, ""]) -> tuple[Array, None]:
-        images = operations @ point
+        images = matmul(operations, point)
         near = mask & (jnp.sum((images - point[None]) ** 2, axis=1) < reach**2)
         weights = near.astype(point.dtype)
-        return weights @ images / jnp.sum(weights), None
+        return matmul(weights, images) / jnp.sum(weights), None
 
     reaches = jnp.asarray((TOGETHER, TOGETHER, TOGETHER, EQUAL), point.dtype)
-    images = operations @ jax.lax.scan(merged, point, reaches)[0]
+    images = matmul(operations, jax.lax.scan(merged, point, reaches)[0])
     equal = sum((c[:, None] - c[None]) ** 2 for c in images.T) < EQUAL**2
     earlier = np.triu(np.ones((len(images), len(images)), bool), 1)
     return images, mask & ~jnp.any(equal & earlier & mask[:, None], axis=0)
@@ -102,7 +103,7 @@ class Field(eqx.Module):
         return Field(waves, 2 * jnp.pi * jax.random.uniform(b, (WAVES,), dtype))
 
     def __call__(self, points: Float[Array, "s 3"]) -> Float[Array, " s"]:
-        angles = points @ self.waves.T + self.phases[None]
+        angles = matmul(points, self.waves.T) + self.phases[None]
         return jnp.sqrt(2.0 / WAVES).astype(points.dtype) * jnp.sum(jnp.cos(angles), axis=1)
 
 

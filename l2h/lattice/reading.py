@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from .._platform import einsum, matmul
 from .grow import TOGETHER, Growing
 from .sites import Sites, _squared
 
@@ -56,11 +57,11 @@ def read_sites(
     centre = jnp.sum(jnp.where(present, x, 0), axis=0) / count
     from_centre = jnp.where(present, x - centre[None], 0)
     # Natural lengths: a single atom has an extent, too.
-    shape = from_centre.T @ from_centre / count + 0.05 * jnp.eye(3, dtype=dtype)
+    shape = matmul(from_centre.T, from_centre) / count + 0.05 * jnp.eye(3, dtype=dtype)
     extent = jnp.trace(shape)
     out = points - centre[None]
     square = jnp.sum(out**2, axis=1)
-    along = jnp.sum((out @ shape) * out, axis=1) / (square + 0.05) * (3 / extent) - 1
+    along = jnp.sum(matmul(out, shape) * out, axis=1) / (square + 0.05) * (3 / extent) - 1
     radius = jnp.sqrt(square / (extent * (5 / 3)))
 
     distances = jnp.sqrt(_squared(x, points))
@@ -69,7 +70,7 @@ def read_sites(
         for shell in SHELLS
     ]
 
-    images = jnp.einsum("gij,sj->gsi", operations, points)
+    images = einsum("gij,sj->gsi", operations, points)
     fixed = jnp.sum((images - points[None]) ** 2, axis=2) < TOGETHER**2
     stabiliser = jnp.sum((fixed & mask[:, None]).astype(dtype), axis=0)
     order = jnp.sum(mask.astype(dtype))

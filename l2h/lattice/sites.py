@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from .._platform import matmul
+
 # Distances in natural lengths. Atoms closer than NEAR are neighbours, two atoms of one
 # square face are closer than DIAGONAL, atoms with FULL neighbours lie inside.
 NEAR, DIAGONAL, FULL = 1.25, 1.55, 12
@@ -163,7 +165,7 @@ def _apices(
     bits = np.zeros((m, count), np.float32)
     bits[np.arange(m), np.arange(m) // WORD] = 2.0 ** (np.arange(m) % WORD)
     # Sums of different powers of two, exact in single precision.
-    sets = (near.astype(jnp.float32) @ bits).astype(jnp.uint32)
+    sets = matmul(near.astype(jnp.float32), bits).astype(jnp.uint32)
     # An equilateral triangle would otherwise be found from each of its sides.
     later = np.triu(np.ones((m, m), np.float32), 1) @ bits
     once = squared[first, second] >= NEAR**2
@@ -243,9 +245,10 @@ def _newton(
     axes = [(a, b) for a in range(3) for b in range(a + 1)]
     ones = jnp.ones_like(y[:1])
     linear = jnp.concatenate([ones, y])
-    total, *first = linear @ slope
+    total, *first = matmul(linear, slope)
     g = [p[a] * total - first[a] for a in range(3)]
-    moments = jnp.concatenate([linear, jnp.stack([y[a] * y[b] for a, b in axes])]) @ bend
+    products = jnp.stack([y[a] * y[b] for a, b in axes])
+    moments = matmul(jnp.concatenate([linear, products]), bend)
     weight, means, squares = moments[0], moments[1:4], moments[4:]
     h = {
         (a, b): p[a] * p[b] * weight

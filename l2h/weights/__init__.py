@@ -4,6 +4,7 @@ l2h/weights/README.md."""
 import os
 import tomllib
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 import equinox as eqx
@@ -42,12 +43,7 @@ def load(name: str | os.PathLike[str]) -> Any:
         )
     path = os.fspath(name)
     if isinstance(name, str) and not path.endswith(".l2h"):
-        if name not in (*names(), GROWTH):
-            raise ValueError(
-                f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
-                "path of a run's best.l2h."
-            )
-        with resources.as_file(_FOLDER / f"{name}.l2h") as bundled:
+        with resources.as_file(_bundled(name)) as bundled:
             return load(bundled)
     try:
         card = read_metadata(path)
@@ -71,12 +67,7 @@ def card(name: str) -> dict[str, Any]:
     """
     if name.endswith(".l2h"):
         return read_metadata(name)
-    if name not in (*names(), GROWTH):
-        raise ValueError(
-            f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
-            "path of a run's best.l2h."
-        )
-    with resources.as_file(_FOLDER / f"{name}.l2h") as bundled:
+    with resources.as_file(_bundled(name)) as bundled:
         return read_metadata(bundled)
 
 
@@ -91,6 +82,16 @@ def trained_on(name: str) -> tuple[str, ...]:
     """
     settings = tomllib.loads(str(card(name).get("config", "")))
     return tuple(settings.get("tasks", ()))
+
+
+def _bundled(name: str) -> Traversable:
+    """Return the file of a bundled name."""
+    if name not in (*names(), GROWTH):
+        raise ValueError(
+            f"name: {name!r} is unknown; choose from {', '.join(names())}, or give the "
+            "path of a run's best.l2h."
+        )
+    return _FOLDER / f"{name}.l2h"
 
 
 def _shapes(path: str, card: dict[str, Any]) -> Any:
