@@ -7,22 +7,20 @@ import gc
 import os
 from pathlib import Path
 
-import jax
-import pytest
-from hypothesis import HealthCheck, settings
-
-# What one process compiles serves all others, the commands that tests start among them.
+# What one process compiles serves all others, the commands that tests start among them;
+# before JAX is imported, which reads this.
 cache = {
     "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / ".pytest_cache" / "jax"),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    # XLA says three kilobytes of every program that it loads: `l2h.cli.cache`.
+    "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 for name, value in cache.items():
     os.environ.setdefault(name, value)
-jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
-jax.config.update(
-    "jax_persistent_cache_min_compile_time_secs",
-    float(os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"]),
-)
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 jax.config.update("jax_platforms", "cpu")
 # Eight devices on any machine, for tests of their number.

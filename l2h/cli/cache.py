@@ -25,8 +25,10 @@ def keep_compiled() -> None:
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", WORTH)
     # XLA logs, as an error and for every program that it loads, that processors lack what
     # are in truth preferences of its code generator. Faults reach Python as exceptions,
-    # and what ends the process is logged at this level, too.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # and what ends the process is logged at this level, too. JAX sets 1 where nothing is
+    # said, which programs that import it hand down to the commands that they start.
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 
 def folder() -> Path | None:

@@ -1,17 +1,14 @@
 """The training command as a user types it: killed, resumed, mistyped."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from commands import begun, run
 
 from l2h.training import RunFolder, TrainingConfig
 
-ROOT = Path(__file__).parents[2]
 SETTINGS = """
 tasks = ["lj5"]
 hidden = [4]
@@ -27,32 +24,21 @@ checkpoint_every = 7
 """
 
 
-def start(*arguments: object, **options: object) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "l2h", "train", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("runs")
     (folder / "settings.toml").write_text(SETTINGS)
-    process = start("--config", folder / "settings.toml", "--folder", folder / "straight")
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    return folder, output
+    settings = folder / "settings.toml"
+    done = run("train", "--config", settings, "--folder", folder / "straight")
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
 
 
 def test_command_writes_what_it_promises(straight):
     from ase.io import read
 
     folder, output = straight
-    run = folder / "straight"
+    straight = folder / "straight"
     for name in (
         "config.toml",
         "metrics.jsonl",
@@ -64,16 +50,16 @@ def test_command_writes_what_it_promises(straight):
         "report.png",
         "report.html",
     ):
-        assert (run / name).stat().st_size > 0
-    summary = json.loads((run / "evaluation.json").read_text())["lj5"]
+        assert (straight / name).stat().st_size > 0
+    summary = json.loads((straight / "evaluation.json").read_text())["lj5"]
     assert summary["learned"]["starts"] == 150
     assert summary["learned"]["steps"] == 10
-    structures = read(run / "lowest.extxyz", ":")
+    structures = read(straight / "lowest.extxyz", ":")
     # The bipyramid: random starts of five atoms always find it among 150.
     assert structures[0].get_potential_energy() == pytest.approx(-9.103852, abs=1e-5)
     energies = [atoms.get_potential_energy() for atoms in structures]
     assert energies == sorted(energies)
-    assert "evaluations per hit" in output and str(run / "report.png") in output
+    assert "evaluations per hit" in output and str(straight / "report.png") in output
     lines = output.strip().splitlines()
     assert lines[0].startswith("Learning to find the lowest energy of lj5 (5 atoms)")
     assert lines[-1].startswith("lj5: the learned optimizer found")
@@ -81,22 +67,22 @@ def test_command_writes_what_it_promises(straight):
 
 def test_killed_and_resumed_equals_straight(straight):
     folder, _ = straight
-    run = folder / "killed"
-    process = start("--config", folder / "settings.toml", "--folder", run)
-    while not (run / "metrics.jsonl").exists() or (
-        len((run / "metrics.jsonl").read_text().splitlines()) < 12
-    ):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert len(RunFolder(run).rows()) < 60
+    killed = folder / "killed"
+    metrics = killed / "metrics.jsonl"
+    options = ("--config", folder / "settings.toml", "--folder", killed)
+    with begun("train", *options) as process:
+        while not metrics.exists() or len(metrics.read_text().splitlines()) < 12:
+            assert process.poll() is None, process.said()
+            time.sleep(0.005)
+        process.end()
+    assert len(RunFolder(killed).rows()) < 60
     # Resuming on another number of devices.
-    process = start("--resume", run, "--devices", 1)
-    _, errors = process.communicate()
-    assert process.returncode == 0, errors
+    done = run("train", "--resume", killed, "--devices", 1)
+    assert done.returncode == 0, done.stderr
     for name in ("metrics.jsonl", "checkpoint.l2h", "best.l2h", "evaluation.json"):
-        assert (run / name).read_bytes() == (folder / "straight" / name).read_bytes(), name
+        assert (killed / name).read_bytes() == (folder / "straight" / name).read_bytes(), (
+            name
+        )
 
 
 @pytest.mark.parametrize(
@@ -117,21 +103,19 @@ def test_killed_and_resumed_equals_straight(straight):
 )
 def test_mistakes_are_answered_in_words(tmp_path, arguments, words):
     where = [] if "--resume" in arguments else ["--folder", tmp_path / "run"]
-    process = start(*arguments, *where)
-    _, errors = process.communicate()
-    assert process.returncode == 2
-    assert words in errors and "Traceback" not in errors
+    done = run("train", *arguments, *where)
+    assert done.returncode == 2
+    assert words in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 def test_resume_with_other_settings_is_refused(straight):
     folder, _ = straight
-    run = folder / "straight"
-    before = {path: path.read_bytes() for path in run.iterdir()}
-    process = start("lj13", "--resume", run)
-    _, errors = process.communicate()
-    assert process.returncode == 2 and "resume" in errors
-    assert {path: path.read_bytes() for path in run.iterdir()} == before
+    straight = folder / "straight"
+    before = {path: path.read_bytes() for path in straight.iterdir()}
+    done = run("train", "lj13", "--resume", straight)
+    assert done.returncode == 2 and "resume" in done.stderr
+    assert {path: path.read_bytes() for path in straight.iterdir()} == before
 
 
 def test_settings_of_a_run_are_complete(straight):

@@ -3,20 +3,17 @@
 import csv
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import Done, begun, run
 
 from l2h import methods, tasks
 from l2h.competition import Competition, compete, occupy
 from l2h.optimizers import OPTIMIZERS, Adam
 
-ROOT = Path(__file__).parents[2]
 COMPETITION = Competition(
     tasks=(tasks.get("lj5"),),
     methods=tuple(methods.several("adam:0.05,adam@20")),
@@ -63,14 +60,14 @@ def test_interrupted_and_resumed_equals_straight(straight, tmp_path, calls):
 
     with pytest.raises(Interruption):
         compete(COMPETITION, tmp_path, note=interrupt)
-    begun = {path: path.read_bytes() for path in (tmp_path / "parts").iterdir()}
-    assert len(begun) == (0 if calls == 1 else 1)
+    kept = {path: path.read_bytes() for path in (tmp_path / "parts").iterdir()}
+    assert len(kept) == (0 if calls == 1 else 1)
     fractions = []
     parts = compete(COMPETITION, tmp_path, note=lambda done, what: fractions.append(done))
     same(straight, tmp_path)
     # What was finished is not repeated, and counts as done from the beginning.
-    assert all(path.read_bytes() == content for path, content in begun.items())
-    assert fractions[0] == len(begun) and fractions[-1] == 6.0
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    assert fractions[0] == len(kept) and fractions[-1] == 6.0
     assert fractions == sorted(fractions)
     results = COMPETITION.results(parts)[0]
     assert [trials.starts for trials in results] == [55, 55]
@@ -81,23 +78,15 @@ def test_killed_between_parts_and_resumed_equals_straight(straight, tmp_path):
     folder, expected = tmp_path / "run", len(COMPETITION.units())
     arguments = ["lj5", "--optimizers", "adam:0.05,adam@20", "--starts", "55"]
     arguments += ["--budget", "90", "--folder", str(folder), "--devices", "1"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "l2h", "evaluate", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    with begun("evaluate", *arguments) as process:
         while not list(folder.glob("parts/*.npz")):
-            assert process.poll() is None
+            assert process.poll() is None, process.said()
             time.sleep(0.002)
-    finally:
-        process.kill()
-        process.wait()
-    begun = {path: path.read_bytes() for path in folder.glob("parts/*.npz")}
-    assert 1 <= len(begun) < expected
+        process.end()
+    kept = {path: path.read_bytes() for path in folder.glob("parts/*.npz")}
+    assert 1 <= len(kept) < expected
     compete(COMPETITION, folder)
-    assert all(path.read_bytes() == content for path, content in begun.items())
+    assert all(path.read_bytes() == content for path, content in kept.items())
     assert len(list((folder / "parts").glob("*.npz"))) == expected
     same(straight, folder)
 
@@ -201,14 +190,8 @@ def test_users_optimizers_are_methods(monkeypatch):
         methods.get("learned")
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "l2h", "evaluate", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-    )
+def command(*arguments: object) -> Done:
+    return run("evaluate", *arguments, environment={"COLUMNS": "200"})
 
 
 def test_command_writes_what_it_promises(tmp_path):

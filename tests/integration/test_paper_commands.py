@@ -1,22 +1,14 @@
 """The appendix as commands: in small, gone on with, mistyped."""
 
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import Done, run
 
-ROOT = Path(__file__).parents[2]
 
-
-def command(name: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", f"pipelines.{name}", "--folder", str(folder), *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+def command(name: str, folder: Path, *arguments: str) -> Done:
+    return run("--folder", folder, *arguments, module=f"pipelines.{name}")
 
 
 def table(path: Path) -> list[dict[str, str]]:

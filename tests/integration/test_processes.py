@@ -1,14 +1,13 @@
 """Several processes: the same bits, one lost, wrong numbers of them."""
 
-import os
-import signal
 import socket
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from commands import Process, begun, run
 
 from l2h.cli.launch import several
 from l2h.training import RunFolder, TrainingConfig, train
@@ -27,7 +26,6 @@ CONFIG = TrainingConfig.for_tasks(
     validation_starts=4,
     checkpoint_every=2,
 )
-ROOT = Path(__file__).parents[2]
 
 
 def free_port() -> int:
@@ -36,27 +34,16 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def start(count: int, *arguments: str) -> list[subprocess.Popen]:
+@contextmanager
+def started(count: int, *arguments: object) -> Iterator[list[Process]]:
     """Start processes that belong together, each with its own output."""
-    port = free_port()
-    command = [sys.executable, "-m", "l2h", "train", *arguments, "--no-examine"]
-    command += ["--devices", "1"]
-    return [
-        subprocess.Popen(
-            [
-                *command,
-                *("--coordinator", f"127.0.0.1:{port}"),
-                *("--process", str(i), "--processes", str(count)),
-            ],
-            cwd=ROOT,
-            env={**os.environ, "JAX_PLATFORMS": "cpu"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        for i in range(count)
-    ]
+    options = (*arguments, "--no-examine", "--devices", 1, "--processes", count)
+    options += ("--coordinator", f"127.0.0.1:{free_port()}")
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(begun("train", *options, "--process", i))
+            for i in range(count)
+        ]
 
 
 def settings(tmp_path: Path, config: TrainingConfig) -> tuple[str, ...]:
@@ -68,45 +55,38 @@ def test_two_processes_write_what_one_writes(tmp_path):
     alone = RunFolder.create(tmp_path / "alone", CONFIG)
     for _ in train(CONFIG, alone):
         pass
-    together = start(2, *settings(tmp_path, CONFIG))
-    outputs = [process.communicate(timeout=300)[0] for process in together]
-    assert [process.returncode for process in together] == [0, 0], outputs
-    run = RunFolder(tmp_path / "run")
-    assert run.metrics.read_bytes() == alone.metrics.read_bytes()
-    assert run.checkpoint.read_bytes() == alone.checkpoint.read_bytes()
-    assert run.best.read_bytes() == alone.best.read_bytes()
-    assert "processes: 2" in outputs[0] and "run folder" not in outputs[1]
+    with started(2, *settings(tmp_path, CONFIG)) as together:
+        done = [process.done() for process in together]
+    assert [one.returncode for one in done] == [0, 0], done
+    folder = RunFolder(tmp_path / "run")
+    assert folder.metrics.read_bytes() == alone.metrics.read_bytes()
+    assert folder.checkpoint.read_bytes() == alone.checkpoint.read_bytes()
+    assert folder.best.read_bytes() == alone.best.read_bytes()
+    said = [one.stdout + one.stderr for one in done]
+    assert "processes: 2" in said[0] and "run folder" not in said[1]
 
 
 def test_lost_process_ends_the_run_in_words_and_it_resumes(tmp_path):
     config = TrainingConfig.parse(
         CONFIG.to_toml().replace("updates = 6", "updates = 100000")
     )
-    together = start(2, *settings(tmp_path, config))
-    run = RunFolder(tmp_path / "run")
-    try:
-        for _ in range(1200):
-            if run.checkpoint.exists():
-                break
-            assert together[0].poll() is None, together[0].communicate()[0]
+    folder = RunFolder(tmp_path / "run")
+    with started(2, *settings(tmp_path, config)) as (first, other):
+        while not folder.checkpoint.exists():
+            assert first.poll() is None, first.said()
             time.sleep(0.25)
         # The first process holds the runtime's coordinator; the other notices its loss
         # at once. A lost other process is noticed when its heartbeat is missed.
-        os.killpg(together[0].pid, signal.SIGKILL)
-        said = together[1].stdout.read()
-    finally:
-        for process in together:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    assert together[1].returncode == 3, said
-    assert "--resume FOLDER" in said
+        first.end()
+        done = other.done()
+    assert done.returncode == 3, done
+    assert "--resume FOLDER" in done.stderr
 
-    run, again = RunFolder.open(run.path)
-    done = len(run.rows())
-    rows = train(again, run)  # alone
-    first = next(rows)
-    assert 1 < first["update"] <= done + 1
+    folder, again = RunFolder.open(folder.path)
+    written = len(folder.rows())
+    rows = train(again, folder)  # alone
+    row = next(rows)
+    assert 1 < row["update"] <= written + 1
     rows.close()
 
 
@@ -125,13 +105,7 @@ def test_lost_process_ends_the_run_in_words_and_it_resumes(tmp_path):
     ],
 )
 def test_mismatched_processes_are_refused_in_words(tmp_path, arguments, words):
-    done = subprocess.run(
-        [sys.executable, "-m", "l2h", "train", "lj5", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    done = run("train", "lj5", *arguments)
     assert done.returncode == 2 and words in done.stderr, done.stderr
 
 

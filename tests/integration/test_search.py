@@ -1,16 +1,14 @@
 """Whole searches: what they find, what they count, devices, death and resumption."""
 
-import os
 import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from commands import run
 
 from l2h.engine import Abandonment, Arm, Shares, search
 from l2h.engine.attempt import finish, probation, start
@@ -24,7 +22,6 @@ from l2h.potentials import AbstractPotential, Callback, FunctionPotential, Lenna
 from l2h.spaces import AbstractSpace, Free
 from l2h.tasks import Task
 
-ROOT = Path(__file__).parents[2]
 # Cheap to compile: no growth.
 SIMPLE = Arm("simple", Harmonic())
 WALK = Arm("walk", Harmonic(), BasinHopping.plain(), 60)
@@ -125,13 +122,7 @@ search("lj13", evaluations=4000, arms=[Arm("simple", Harmonic())], seed=3, devic
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
 def test_a_killed_search_ends_as_if_it_had_not_been(tmp_path):
     # In the middle of the third round, of three to eight groups.
-    killed = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), "6"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    killed = run(tmp_path, 6, code=SCRIPT)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert (tmp_path / "search.l2h").exists()
     started = []

@@ -1,23 +1,15 @@
 """The comparison of strategies as a user types it: run, extended, mistyped."""
 
 import csv
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from commands import Done, run
 
-ROOT = Path(__file__).parents[2]
 SMALL = ("lj5", "--updates", "2", "--horizon", "4", "--seeds", "1", "--starts", "5")
 
 
-def command(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "l2h", "strategies", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+def command(*arguments: object) -> Done:
+    return run("strategies", *arguments)
 
 
 @pytest.mark.slow

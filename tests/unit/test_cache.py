@@ -32,6 +32,14 @@ def test_the_users_cache_folder_is_taken(tmp_path: Path) -> None:
     assert os.environ[LEVEL] == "3"
 
 
+def test_what_jax_sets_by_itself_is_nobodys_wish() -> None:
+    code = "import os; import jax; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    os.environ[LEVEL] = done.stdout.strip()
+    cache.keep_compiled()
+    assert os.environ[LEVEL] == "3"
+
+
 def test_what_the_environment_says_is_left_alone(tmp_path: Path) -> None:
     os.environ |= {DIRECTORY: "mine", LEVEL: "0"}
     cache.keep_compiled()
