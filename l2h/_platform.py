@@ -23,13 +23,15 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
         function: of one element; it may use traced values of its surroundings.
         values: a tree of arrays with leading axes of equal length.
     """
+    def looped(values: Any) -> Any:
+        return jax.lax.map(function, values)
+
+    if not accelerated():
+        # Tracing the other side, too, takes longer than tracing this one.
+        return looped(values)
     # Both sides are traced, which compilation in between makes one tracing.
     function = jax.jit(function)
-    return jax.lax.platform_dependent(
-        values,
-        cpu=lambda values: jax.lax.map(function, values),
-        default=jax.vmap(function),
-    )
+    return jax.lax.platform_dependent(values, cpu=looped, default=jax.vmap(function))
 
 
 def accelerated() -> bool:

@@ -19,7 +19,7 @@ def program(x, shared):
 
 def lowered(platform):
     x, shared = jnp.ones((3, 4)), jnp.ones(4)
-    traced = jax.jit(program).trace(x, shared)
+    traced = jax.jit(lambda *values: program(*values)).trace(x, shared)
     return traced.lower(lowering_platforms=(platform,)).as_text()
 
 
@@ -30,9 +30,17 @@ def test_values_are_those_of_a_map():
     np.testing.assert_allclose(found, np.einsum("brk,bk->br", x, shared), rtol=1e-12)
 
 
-def test_only_processors_loop():
+def test_only_processors_loop(monkeypatch):
+    # With accelerators or without: processors serve beside them, too.
+    assert "while" in lowered("cpu")
+    monkeypatch.setattr(_platform.jax, "default_backend", lambda: "gpu")
     assert "while" in lowered("cpu")
     assert "while" not in lowered("cuda")
+
+
+def test_only_the_loop_is_traced_where_there_is_no_accelerator():
+    x, shared = jnp.ones((3, 4)), jnp.ones(4)
+    assert "platform_index" not in str(jax.make_jaxpr(program)(x, shared))
 
 
 @pytest.mark.parametrize(("platform", "together"), (("cpu", 1), ("gpu", 12)))
