@@ -127,7 +127,7 @@ def probation(rule: Abandonment, potential: AbstractPotential, starts: Walked) -
 
     def one(walked: Walked) -> Begun:
         optimizer, key = LBFGS.coarse(), jax.random.key(0)
-        state = optimizer.init(potential, walked.positions, horizon=LIMIT, key=key)
+        state = _quenching(potential, walked.positions)
         state = advance(optimizer, potential, state, rule.after, key=key)
         spent = walked.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
         return Begun(walked.start, state, rule.expected(potential, state), spent)
@@ -138,8 +138,8 @@ def probation(rule: Abandonment, potential: AbstractPotential, starts: Walked) -
 def _descend(
     potential: AbstractPotential,
     state: State,
-    tolerance: float,
-    hopeless: Callable[[State], Bool[Array, ""]] | None = None,
+    tolerance: Float[Array, ""],
+    hopeless: Callable[[State], Bool[Array, ""]],
 ) -> State:
     """Quench until the gradient vanishes or the attempt is hopeless."""
     optimizer, key = LBFGS.coarse(), jax.random.key(0)
@@ -147,7 +147,7 @@ def _descend(
     def unfinished(state: State) -> Bool[Array, ""]:
         going = gradient_rms(potential, state.observation) >= tolerance
         going &= state.valid & (state.evaluations < LIMIT)
-        return going if hopeless is None else going & ~hopeless(state)
+        return going & ~hopeless(state)
 
     def body(state: State) -> State:
         return optimizer.step(potential, state, key=key)
@@ -174,60 +174,68 @@ def finish(
             those after a repair.
     """
 
-    def hopeless(state: State) -> Bool[Array, ""]:
-        lost = rule.hopeless(rule.expected(potential, state), best)
-        return (state.steps >= rule.after) & lost
-
+    # One loop over descents, the first among them: what is written once is compiled once.
     def one(begun: Begun) -> Ended:
-        state = _descend(potential, begun.state, tolerances[0], hopeless)
-        zero = jnp.asarray(0, jnp.int32)
-        spent = Spent(state.evaluations - begun.state.evaluations, zero)
+        seen, zero = begun.state.observation, jnp.asarray(0, jnp.int32)
+        nothing = Ended(
+            seen.positions, seen.energy, jnp.asarray(False), Spent.nothing(), zero
+        )
+        start = begun.state, nothing, jnp.asarray(True)
+        return jax.lax.while_loop(lambda carry: carry[2], descent, start)[1]
+
+    def descent(carry: tuple[State, Ended, Bool[Array, ""]]) -> tuple[State, Ended, Any]:
+        before, ended, _ = carry
+        first, dtype = ~ended.finished, ended.positions.dtype
+        unit = cast(potential.scale, dtype)
+        tolerance = jnp.where(first, *(jnp.asarray(t, dtype) for t in tolerances))
+
+        def hopeless(state: State) -> Bool[Array, ""]:
+            lost = rule.hopeless(rule.expected(potential, state), best)
+            return first & (state.steps >= rule.after) & lost
+
+        state = _descend(potential, before, tolerance, hopeless)
         seen = state.observation
-        finished = state.valid & (gradient_rms(potential, seen) < tolerances[0])
-        ended = Ended(seen.positions, seen.energy, finished, spent, zero)
-        return _repair(potential, ended, tolerances[1]) if suits(potential) else ended
+        energy = jnp.where(first | state.valid, seen.energy, jnp.inf).astype(dtype)
+        converged = state.valid & (gradient_rms(potential, seen) < tolerance)
+        lower = energy < ended.energy - BETTER * unit.energy
+        better = jnp.where(first, converged, lower)
+        kept = first | better
+        # What probation has evaluated is counted there; other descents begin here.
+        counted = jnp.where(first, before.evaluations, 0)
+        ended = Ended(
+            jnp.where(kept, seen.positions, ended.positions),
+            jnp.where(kept, energy, ended.energy),
+            ended.finished | better,
+            ended.spent + Spent(state.evaluations - counted, jnp.zeros_like(counted)),
+            ended.repairs + (better & ~first).astype(jnp.int32),
+        )
+        if not suits(potential):
+            return state, ended, jnp.zeros_like(better)
+        nothing = ended.positions, jnp.zeros_like(counted), jnp.zeros_like(better)
+        repairing = better & (ended.repairs < REPAIRS)
+        positions, probes, going = seldom(
+            repairing, _exchanged, nothing, potential, ended.positions
+        )
+        spent = ended.spent + Spent(0, probes)
+        ended = eqx.tree_at(lambda ended: ended.spent, ended, spent)
+        return _quenching(potential, positions), ended, going
 
     return jax.vmap(one)(begun)
 
 
-def _repair(potential: AbstractPotential, ended: Ended, tolerance: float) -> Ended:
-    """Exchange atoms and vacancies, and quench, while the energy falls."""
-    unit = cast(potential.scale, ended.positions.dtype)
-    zero = jnp.asarray(0, jnp.int32)
+def _quenching(potential: AbstractPotential, positions: Float[Array, "n d"]) -> State:
+    """Return the begin of a quench."""
+    key = jax.random.key(0)
+    return LBFGS.coarse().init(potential, positions, horizon=LIMIT, key=key)
 
-    def relaxed(
-        potential: AbstractPotential, x: Float[Array, "n d"]
-    ) -> tuple[Array, Array, Array]:
-        key = jax.random.key(0)
-        state = LBFGS.coarse().init(potential, x, horizon=LIMIT, key=key)
-        state = _descend(potential, state, tolerance)
-        seen = state.observation
-        energy = jnp.where(state.valid, seen.energy, jnp.inf).astype(x.dtype)
-        return seen.positions, energy, state.evaluations
 
-    def going(carry: tuple[Ended, Bool[Array, ""]]) -> Bool[Array, ""]:
-        ended, better = carry
-        return better & (ended.repairs < REPAIRS)
-
-    def body(carry: tuple[Ended, Bool[Array, ""]]) -> tuple[Ended, Bool[Array, ""]]:
-        ended, _ = carry
-        changed = rearrange(potential, ended.positions)
-        # Where nothing was exchanged, there is nothing to quench.
-        nothing = ended.positions, ended.energy, zero
-        positions, energy, cost = seldom(
-            changed.gain > 0, relaxed, nothing, potential, changed.positions
-        )
-        better = energy < ended.energy - BETTER * unit.energy
-        after = Ended(
-            jnp.where(better, positions, ended.positions),
-            jnp.where(better, energy, ended.energy),
-            ended.finished,
-            ended.spent + Spent(cost, changed.probes),
-            ended.repairs + better.astype(jnp.int32),
-        )
-        return after, better
-
-    return jax.lax.while_loop(going, body, (ended, ended.finished))[0]
+def _exchanged(
+    potential: AbstractPotential, positions: Float[Array, "n d"]
+) -> tuple[Float[Array, "n d"], Int[Array, ""], Bool[Array, ""]]:
+    """Exchange atoms and vacancies; return positions, the probes made, and whether energy
+    was gained."""
+    changed = rearrange(potential, positions)
+    return changed.positions, changed.probes, changed.gain > 0
 
 
 @eqx.filter_jit

@@ -98,13 +98,13 @@ class Crew:
         self, arm: Arm, numbers: np.ndarray, known: Float[np.ndarray, "b n d"] | None
     ) -> Begun:
         index = _full(np.arange(len(numbers)), self.lanes)
-        keys = _keys(self.root, jnp.asarray(numbers[index], jnp.int32))
+        keys = _keys(self.root, np.asarray(numbers[index], np.int32))
         walk = None if arm.walk is None else (arm.walk, arm.steps)
         # Other starts, and walks, know nothing of atoms that are absent.
         potential, n = self.plain, self.n
         if isinstance(arm.init, Grown) and walk is None:
             potential, n = self.room.potential, self.room.rows
-        low = None if known is None else jnp.asarray(known[index], SINGLE)
+        low = None if known is None else np.asarray(known[index], SINGLE)
         rows = self.room.rows
         starts = start(arm.init, walk, potential, n, SINGLE, keys, low, rows)
         return probation(self.rule, self.room.potential, starts)
@@ -114,8 +114,8 @@ class Crew:
     ) -> dict[int, End]:
         """Quench and repair a group of an arm's attempts; return how each of them ended."""
         full = _full(np.array(which), self.group)
-        some = jax.tree.map(lambda leaf: jnp.asarray(leaf[full]), begun)
-        bar = jnp.asarray(best, SINGLE)
+        some = jax.tree.map(lambda leaf: leaf[full], begun)
+        bar = np.asarray(best, SINGLE)
         rule = self.rule.narrowed(arm.allowance)
         ended = jax.device_get(finish(rule, self.room.potential, some, bar))
         ends = {}
@@ -141,8 +141,8 @@ class Crew:
             relaxed = jax.device_get(
                 polish(
                     self.room.potential,
-                    jnp.asarray(full, jnp.float64),
-                    jnp.asarray(tolerance, jnp.float64),
+                    np.asarray(full, np.float64),
+                    np.asarray(tolerance, np.float64),
                 )
             )
             results += [

@@ -101,7 +101,7 @@ def load(
     for name, leaf in found.items():
         stop = start + leaf["bytes"]
         array = _decode(payload[start:stop], expected[name])
-        if finite and not jnp.all(jnp.isfinite(array)):
+        if finite and not np.all(np.isfinite(array)):
             raise ValueError(
                 f"{path}: leaf {name} holds NaN or infinity; use weights that training "
                 "has left finite."

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ..inits import Harmonic
-from ..potentials import AbstractPotential, Gupta
+from ..potentials import AbstractPotential, Gupta, Observation
 from ..spaces import AbstractSpace, Free, Periodic
 from ..tasks import Task, lennard_jones, metal, silicon
 from ..tasks.metals import sets
@@ -68,7 +69,7 @@ def to_atoms(
     if symbols is not None and len(symbols) != n:
         raise ValueError(f"symbols: {len(symbols)} for {n} atoms; give one each.")
     cell, periodic = _cell(potential.space)
-    seen = potential.observe(jnp.asarray(positions))
+    seen = _observed(potential, jnp.asarray(positions))
     atoms = Atoms(
         [DUMMY] * n if symbols is None else list(symbols),
         positions=_three(positions),
@@ -82,6 +83,11 @@ def to_atoms(
         forces=-_three(seen.gradient),
     )
     return atoms
+
+
+@eqx.filter_jit
+def _observed(potential: AbstractPotential, x: Float[Array, "n d"]) -> Observation:
+    return potential.observe(x)
 
 
 def from_atoms(
