@@ -23,6 +23,7 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
         function: of one element; it may use traced values of its surroundings.
         values: a tree of arrays with leading axes of equal length.
     """
+
     def looped(values: Any) -> Any:
         return jax.lax.map(function, values)
 
@@ -32,6 +33,12 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
     # Both sides are traced, which compilation in between makes one tracing.
     function = jax.jit(function)
     return jax.lax.platform_dependent(values, cpu=looped, default=jax.vmap(function))
+
+
+def kinds() -> list[Any]:
+    """Return one device of each kind that JAX sees, the processor first."""
+    found = {d.platform: d for d in reversed([*jax.devices("cpu"), *jax.devices()])}
+    return [found.pop("cpu"), *found.values()]
 
 
 def accelerated() -> bool:

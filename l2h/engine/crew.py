@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
+from .._leaves import cast
 from ..domains import Domain
 from ..inits import Grown, Spent
 from ..potentials import AbstractPotential, Callback
@@ -110,13 +111,16 @@ class Crew:
         return probation(self.rule, self.room.potential, starts)
 
     def finish(
-        self, arm: Arm, begun: Begun, which: list[int], best: float
+        self, rule: Abandonment, begun: Begun, which: list[int], best: float
     ) -> dict[int, End]:
-        """Quench and repair a group of an arm's attempts; return how each of them ended."""
+        """Quench and repair a group of attempts, given up by this rule on the way; return
+        how each of them ended."""
         full = _full(np.array(which), self.group)
         some = jax.tree.map(lambda leaf: leaf[full], begun)
+        # Whoever asks: numbers of another precision, or of none of their own, would make
+        # another program.
+        rule = cast(jax.device_get(rule), SINGLE)
         bar = np.asarray(best, SINGLE)
-        rule = self.rule.narrowed(arm.allowance)
         ended = jax.device_get(finish(rule, self.room.potential, some, bar))
         ends = {}
         for k, number in enumerate(which):

@@ -239,11 +239,13 @@ def test_a_calculator_is_called_once_an_evaluation():
 def test_sizes_share_their_programs():
     potential, rule = Counting(repaired=True), Abandonment()
     counts, arm = [], Arm("grown", Grown())
-    for n in (13, 14, 9, 16):
+    # However the rule was come by.
+    rules = rule, rule.narrowed(0.5), jax.device_get(rule), jax.device_get(rule)
+    for n, asked in zip((13, 14, 9, 16), rules, strict=True):
         crew = Crew(potential, n, rule, 0, jax.local_devices()[:1])
         assert crew.room.rows == 16
         begun = crew.begin(arm, np.arange(3))
-        ends = crew.finish(arm, begun, [0, 2], np.inf)
+        ends = crew.finish(asked, begun, [0, 2], np.inf)
         relaxed = crew.polish([end.positions for end in ends.values()], 1e-6)
         counts.append(len(TRACES))
         for end, fine in zip(ends.values(), relaxed, strict=True):
