@@ -82,18 +82,22 @@ class Crew:
         Arguments:
             rule: one by which attempts will be finished.
         """
-        potential, rows, count = self.room.potential, self.room.rows, self.lanes
-        nothing = jnp.zeros((count, rows, potential.space.dimension), SINGLE)
-        zero = jnp.zeros(count, jnp.int32)
+        potential = self.room.potential
+        shape = self.room.rows, potential.space.dimension
+
+        def nothing() -> Walked:
+            x = jnp.zeros(shape, SINGLE)
+            return Walked(x, x, Spent.nothing())
+
         with jax.default_device(self.devices[0]):
-            starts = self.rule, potential, Walked(nothing, nothing, Spent(zero, zero))
+            walked = _blank(eqx.filter_eval_shape(nothing), self.lanes)
+            starts = self.rule, potential, walked
             begun = eqx.filter_eval_shape(probation, *starts)
             programs = [probation.lower(*starts)]
-        some = jax.tree.map(
-            lambda leaf: np.zeros((self.group, *leaf.shape[1:]), leaf.dtype), begun
-        )
+        some = jax.tree.map(lambda leaf: leaf[: self.group], _blank(begun))
         programs.append(finish.lower(*self._finishing(rule, some, 0.0)))
-        programs.append(polish.lower(*self._polishing(nothing[: self.group], 1.0)))
+        x = np.zeros((self.group, *shape))
+        programs.append(polish.lower(*self._polishing(x, 1.0)))
         pool = ThreadPoolExecutor(1)
         self.compiling = [pool.submit(program.compile) for program in programs]
         pool.shutdown(wait=False)
@@ -192,6 +196,11 @@ class Crew:
 def _full(index: Int[np.ndarray, " k"], count: int) -> Int[np.ndarray, " c"]:
     """Return the index, filled up with copies of its first entry."""
     return np.concatenate([index, np.full(count - len(index), index[0])])
+
+
+def _blank(tree: Any, *axes: int) -> Any:
+    """Return zeros of these shapes, with more axes in front."""
+    return jax.tree.map(lambda leaf: np.zeros((*axes, *leaf.shape), leaf.dtype), tree)
 
 
 def _holds_callback(potential: AbstractPotential) -> bool:
