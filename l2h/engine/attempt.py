@@ -17,7 +17,7 @@ from ..lattice import rearrange, suits
 from ..optimizers import LBFGS, AbstractOptimizer, Invariant, Quench, State, quench
 from ..optimizers.quench import gradient_rms
 from ..optimizers.seldom import seldom
-from ..potentials import AbstractPotential
+from ..potentials import AbstractPotential, Observation
 from .abandonment import Abandonment
 
 # A structure counts as better if its energy is lower by this, in natural energies.
@@ -127,7 +127,7 @@ def probation(rule: Abandonment, potential: AbstractPotential, starts: Walked) -
 
     def one(walked: Walked) -> Begun:
         optimizer, key = LBFGS.coarse(), jax.random.key(0)
-        state = _quenching(potential, walked.positions)
+        state = optimizer.init(potential, walked.positions, horizon=LIMIT, key=key)
         state = advance(optimizer, potential, state, rule.after, key=key)
         spent = walked.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
         return Begun(walked.start, state, rule.expected(potential, state), spent)
@@ -211,22 +211,25 @@ def finish(
         )
         if not suits(potential):
             return state, ended, jnp.zeros_like(better)
-        nothing = ended.positions, jnp.zeros_like(counted), jnp.zeros_like(better)
+        nothing = seen.positions, jnp.zeros_like(counted), jnp.zeros_like(better)
         repairing = better & (ended.repairs < REPAIRS)
-        positions, probes, going = seldom(
+        changed, probes, going = seldom(
             repairing, _exchanged, nothing, potential, ended.positions
         )
         spent = ended.spent + Spent(0, probes)
         ended = eqx.tree_at(lambda ended: ended.spent, ended, spent)
-        return _quenching(potential, positions), ended, going
+        # Where nothing was exchanged, there is nothing to evaluate.
+        seen = seldom(going, _seen, seen, potential, changed)
+        horizon, key = jnp.asarray(LIMIT, jnp.int32), jax.random.key(0)
+        memory = LBFGS.coarse().begin(potential, seen, horizon=horizon, key=key)
+        return State.first(seen, horizon, memory), ended, going
 
     return jax.vmap(one)(begun)
 
 
-def _quenching(potential: AbstractPotential, positions: Float[Array, "n d"]) -> State:
-    """Return the begin of a quench."""
-    key = jax.random.key(0)
-    return LBFGS.coarse().init(potential, positions, horizon=LIMIT, key=key)
+def _seen(potential: AbstractPotential, positions: Float[Array, "n d"]) -> Observation:
+    """Evaluate a structure, centred."""
+    return potential.observe(potential.space.centre(positions))
 
 
 def _exchanged(
