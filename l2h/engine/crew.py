@@ -135,7 +135,7 @@ class Crew:
         potential, n = self.plain, self.n
         if isinstance(arm.init, Grown) and walk is None:
             potential, n = self.room.potential, self.room.rows
-        low = None if known is None else np.asarray(known[index], SINGLE)
+        low = None if known is None else jnp.asarray(known[index], SINGLE)
         rows = self.room.rows
         starts = start(arm.init, walk, potential, n, SINGLE, keys, low, rows)
         # Who calls a program that is being compiled compiles it, too.
