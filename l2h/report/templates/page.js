@@ -203,6 +203,16 @@
     };
   }
 
+  // Returns what draws WebGL, as the browser calls it.
+  function renderer() {
+    const context = document.createElement("canvas").getContext("webgl2");
+    if (context === null) {
+      throw new Error("there is no WebGL");
+    }
+    const names = context.getExtension("WEBGL_debug_renderer_info");
+    return context.getParameter(names ? names.UNMASKED_RENDERER_WEBGL : context.RENDERER);
+  }
+
   // Returns once the library has run. Until then it is text.
   function library() {
     return new Promise((done, failed) => {
@@ -223,12 +233,11 @@
   // every pixel takes a processor's time, so it starts small, and draws one pixel for one
   // of the screen instead of four.
   async function start(dataset) {
-    await library();
-    const sketch = document.createElement("canvas");
-    const quick = { failIfMajorPerformanceCaveat: true };
-    if (sketch.getContext("webgl2", quick) === null) {
+    if (/swiftshader|llvmpipe|softpipe|software|basic render/i.test(renderer())) {
+      // Which the viewer doubles.
       Object.defineProperty(window, "devicePixelRatio", { get: () => 0.5 });
     }
+    await library();
     const scene = document.querySelector("#scene");
     const parts = { meta: "viewer-meta", structure: scene, info: "viewer-info" };
     const warnings = new Chemiscope.Warnings();
