@@ -201,7 +201,7 @@ def _viewer(result: SearchResult, interactive: bool) -> str:
             "<code>pip install 'l2h[page]'</code>, and write this page again: "
             "<code>l2h report DIR</code>.</p>"
         )
-    # Pictures, drawn anew for whatever is chosen, take the viewer's place until it is ready.
+    # A picture, of whatever is chosen, stands in the viewer's place until it is ready.
     return (
         f'<div id="viewer">{_picture(result, 0)}<div id="scene" class="starting" '
         'role="application" aria-label="The structure; mouse or finger turn it"></div>'

@@ -238,6 +238,7 @@
       Object.defineProperty(window, "devicePixelRatio", { get: () => 0.5 });
     }
     await library();
+    await frame();
     const scene = document.querySelector("#scene");
     const parts = { meta: "viewer-meta", structure: scene, info: "viewer-info" };
     const warnings = new Chemiscope.Warnings();
