@@ -6,44 +6,31 @@ import statistics
 import time
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from l2h import rollout, weights
+from l2h import weights
+from l2h._platform import kinds
 from l2h.optimizers import LBFGS
 from l2h.tasks import get
 
 from .forces import starts
+from .steps import rollouts
 from .timing import rounds
 
 TASKS, BATCHES = ("lj38", "lj75", "si64-paper"), (64, 1024, 8192)
 STEPS, ROUNDS = 50, 3
 
 
-def devices() -> list[jax.Device]:
-    """Return one device of each kind, accelerators first."""
-    found = {d.platform: d for d in [*jax.devices("cpu"), *jax.devices()]}
-    return [found[name] for name in sorted(found, key=lambda name: name == "cpu")]
-
-
 def rate(optimizer: Any, task: Any, batch: int) -> tuple[float, float]:
     """Return steps a second of so many searches at once, and the seconds of compilation."""
     few = starts(task)
     x = few[jnp.arange(batch) % len(few)]
-    keys = jax.random.split(jax.random.key(0), batch)
-
-    @eqx.filter_jit
-    def program(optimizer: Any, x: jax.Array, keys: jax.Array) -> jax.Array:
-        def one(start: jax.Array, key: jax.Array) -> jax.Array:
-            return rollout(optimizer, task.potential, start, STEPS, key=key).best_energy
-
-        return jax.vmap(one)(x, keys)
-
+    program = rollouts(task.potential, STEPS)
     begun = time.perf_counter()
-    jax.block_until_ready(program(optimizer, x, keys))
+    jax.block_until_ready(program(optimizer, x))
     compilation = time.perf_counter() - begun
-    taken = rounds({"": lambda: program(optimizer, x, keys)}, count=ROUNDS)[""]
+    taken = rounds({"": lambda: program(optimizer, x)}, count=ROUNDS)[""]
     return batch * STEPS / statistics.median(taken), compilation
 
 
@@ -56,7 +43,7 @@ def main() -> None:
     optimizers = {"learned": weights.load("lj-family"), "lbfgs": LBFGS()}
     print(f"steps a second, jax {jax.__version__}, rollouts of {STEPS} steps")
     print("device             task        batch  optimizer       steps/s  compilation/s")
-    for device in devices():
+    for device in reversed(kinds()):  # accelerators first
         for task in arguments.tasks.split(","):
             for batch in map(int, arguments.batches.split(",")):
                 for name, optimizer in optimizers.items():

@@ -1,5 +1,6 @@
 """The price of one step of each optimizer, in closed-form evaluations."""
 
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 
 from l2h import rollout
 from l2h.optimizers import LBFGS, BasinHopping, GradientDescent, Learned
-from l2h.potentials import LennardJones
+from l2h.potentials import AbstractPotential, LennardJones
 from l2h.tasks import get
 
 from .forces import starts
@@ -51,22 +52,29 @@ def contestants() -> dict[str, Any]:
     }
 
 
+def rollouts(potential: AbstractPotential, steps: int) -> Callable[..., jax.Array]:
+    """Return a program of many rollouts at once: of an optimizer and starts, it returns the
+    lowest energies."""
+
+    @eqx.filter_jit
+    def program(optimizer: Any, x: jax.Array) -> jax.Array:
+        def one(start: jax.Array, key: jax.Array) -> jax.Array:
+            return rollout(optimizer, potential, start, steps, key=key).best_energy
+
+        return jax.vmap(one)(x, jax.random.split(jax.random.key(0), len(x)))
+
+    return program
+
+
 def main() -> None:
     """Print the table."""
     print(f"One step of an optimizer against one evaluation, {jax.devices()[0]}")
-    optimizers, potential = contestants(), LennardJones()
+    optimizers, program = contestants(), rollouts(LennardJones(), STEPS)
     print("atoms  batch  " + "  ".join(f"{name:>22}" for name in list(optimizers)[1:]))
     for n in (13, 38, 75):
         x = starts(get(f"lj{n}"))[:64]
 
-        @eqx.filter_jit
-        def program(optimizer: Any, x: jax.Array) -> Any:
-            def one(start: jax.Array, key: jax.Array) -> jax.Array:
-                return rollout(optimizer, potential, start, STEPS, key=key).best_energy
-
-            return jax.vmap(one)(x, jax.random.split(jax.random.key(0), len(x)))
-
-        def timed(optimizer: Any, x: jax.Array = x, program: Any = program) -> Any:
+        def timed(optimizer: Any, x: jax.Array = x) -> Any:
             return lambda: program(optimizer, x)
 
         seconds = rounds({name: timed(o) for name, o in optimizers.items()})

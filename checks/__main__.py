@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jax
 
+from l2h._platform import kinds
 from l2h.cli.launch import answered
 
 from . import (  # noqa: F401  (importing a group enters its checks)
@@ -28,12 +29,6 @@ from .base import REGISTRY, Context, Row, Skip
 ORDER = ("errata", "forces", "consistency", "minima", "parity", "search", "meta")
 WIDTHS = (68, 16, 16, 9, 4)
 REPORT = Path(__file__).with_name("report.json")
-
-
-def devices() -> list[jax.Device]:
-    """Return one device of each kind that JAX sees, the processor first."""
-    found = {d.platform: d for d in reversed([*jax.devices("cpu"), *jax.devices()])}
-    return [found.pop("cpu"), *found.values()]
 
 
 def number(value: float) -> str:
@@ -104,7 +99,7 @@ def main() -> int:
     parser.add_argument("--only", choices=ORDER, help="run one group")
     arguments = parser.parse_args()
 
-    start, seen = time.perf_counter(), devices()
+    start, seen = time.perf_counter(), kinds()
     print(f"jax {jax.__version__}, Python {platform.python_version()}, devices: ", end="")
     print(", ".join(f"{d.platform} ({d.device_kind})" for d in seen))
     if len(seen) == 1:

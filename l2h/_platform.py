@@ -32,6 +32,12 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
     )
 
 
+def kinds() -> list[Any]:
+    """Return one device of each kind that JAX sees, the processor first."""
+    found = {d.platform: d for d in reversed([*jax.devices("cpu"), *jax.devices()])}
+    return [found.pop("cpu"), *found.values()]
+
+
 def accelerated() -> bool:
     """Return whether programs run on accelerators by default on this machine."""
     return jax.default_backend() != "cpu"

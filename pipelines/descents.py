@@ -3,8 +3,8 @@
 python -m pipelines.descents lj38,lj75 --starts symmetric,random --seeds 30
 python -m pipelines.descents Au38 --starts symmetric --learned lj38@60
 
-Each search has one arm and ends at its first hit of the lowest known energy, or with its
-budget. What was searched is kept in a CSV file; the same command goes on.
+Each search has one arm and ends at its first hit of the lowest known energy, if one is, or
+with its budget. What was searched is kept in a CSV file; the same command goes on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,8 @@ def main(
     """Compare evaluations per hit of learned and unlearned descents in one search engine.
 
     Args:
-        tasks: Names of tasks with a known lowest energy, joined by commas.
+        tasks: Names of tasks, joined by commas; those without a known lowest energy are
+            compared by the lowest that searches end with.
         starts: random for a task's own, or names such as symmetric and grown, joined by
             commas.
         learned: Weights, and after @ the steps before the quench.
@@ -75,7 +76,7 @@ def main(
                         continue
                     found = l2h.search(
                         task,
-                        until="reference",
+                        until=None if task.reference is None else "reference",
                         evaluations=budget,
                         seed=seed,
                         arms=[arm],
@@ -91,7 +92,8 @@ def main(
 
 
 def summary(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return evaluations per hit, hits and the lowest energy, in words.
+    """Return evaluations per hit, hits, and the mean of the lowest energies with its
+    standard error, in words.
 
     Arguments:
         rows: of one descent from one kind of starts; at least one.
@@ -101,9 +103,11 @@ def summary(rows: Sequence[Mapping[str, str]]) -> str:
     spent, hit = (
         np.asarray([int(row[column]) for row in rows]) for column in ("evaluations", "hit")
     )
-    best = min(float(row["lowest"]) for row in rows)
+    lowest = np.asarray([float(row["lowest"]) for row in rows])
+    error = np.std(lowest, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.nan
     cost = cost_per_hit(spent, hit.astype(bool))
-    return f"{cost:,.0f}, {hit.sum()} of {len(rows)}, lowest {best:.4f}"
+    mean = f"mean {lowest.mean():.4f} ({error:.4f}), lowest {lowest.min():.4f}"
+    return f"{cost:,.0f}, {hit.sum()} of {len(rows)}, {mean}"
 
 
 if __name__ == "__main__":

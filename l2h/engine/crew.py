@@ -110,13 +110,13 @@ class Crew:
         return probation(self.rule, self.room.potential, starts)
 
     def finish(
-        self, arm: Arm, begun: Begun, which: list[int], best: float
+        self, rule: Abandonment, begun: Begun, which: list[int], best: float
     ) -> dict[int, End]:
-        """Quench and repair a group of an arm's attempts; return how each of them ended."""
+        """Quench and repair a group of attempts, given up by this rule on the way; return
+        how each of them ended."""
         full = _full(np.array(which), self.group)
         some = jax.tree.map(lambda leaf: jnp.asarray(leaf[full]), begun)
         bar = jnp.asarray(best, SINGLE)
-        rule = self.rule.narrowed(arm.allowance)
         ended = jax.device_get(finish(rule, self.room.potential, some, bar))
         ends = {}
         for k, number in enumerate(which):

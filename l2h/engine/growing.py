@@ -98,7 +98,7 @@ class CostOfHit:
         places = np.flatnonzero(hopeful)
         for first in range(0, len(places), crew.group):
             group = places[first : first + crew.group].tolist()
-            for k, end in crew.finish(arm, begun, group, task.reference).items():
+            for k, end in crew.finish(rule, begun, group, task.reference).items():
                 costs[k] += int(end.spent.evaluations)
                 if end.finished:
                     excess[k] = max(end.energy - task.reference, 0) / task.unit

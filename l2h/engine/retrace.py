@@ -89,7 +89,7 @@ def retrace(
     if chosen.walk is not None:
         _walk(way, chosen, result, start, settled, key)
     _descend(way, result, start if chosen.walk is None else settled)
-    last = crew.finish(chosen, begun, [0], math.inf)[0]
+    last = crew.finish(rule, begun, [0], math.inf)[0]
     apart = partial(_apart, float(task.potential.scale.length))
     if apart(last.positions, result.positions[which]) > APART:
         return None

@@ -233,7 +233,7 @@ class _Search:
                 if hopeful[place] and status is None:
                     group.append(place)
                 place += 1
-            ends = self._finish(arm, begun, group) if group else {}
+            ends = self._finish(rule, begun, group) if group else {}
             # In the order of attempts, as if they had been made one by one; also those
             # that are given up, and those that come too late.
             for k in range(since, place):
@@ -265,11 +265,11 @@ class _Search:
         return np.stack([pool[min(k, len(pool)) - 1].positions for k in draws])
 
     def _finish(
-        self, arm: Arm, begun: Begun, group: list[int]
+        self, rule: Abandonment, begun: Begun, group: list[int]
     ) -> dict[int, tuple[End, int | None]]:
         """Finish a group of attempts, and polish what is low; return how each ended, and
         the evaluations of its polishing, if there was any."""
-        ends = self.crew.finish(arm, begun, group, self.ledger.best)
+        ends = self.crew.finish(rule, begun, group, self.ledger.best)
         done = [end.energy for end in ends.values() if end.finished]
         near = min([self.ledger.best, *done]) + NEAR * self.ledger.unit
         low = [k for k, end in ends.items() if end.finished and end.energy <= near]

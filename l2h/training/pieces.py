@@ -94,15 +94,16 @@ def within(config: TrainingConfig, mebibytes: float) -> TrainingConfig:
     Raises:
         ValueError: if not even a single member fits.
     """
-    weights = count(shapes(config))
-    for chunk in range(config.chunk, 0, -1):
-        smaller = dataclasses.replace(config, chunk=chunk)
-        if (needed := trainer(smaller).memory(weights) / 2**20) <= mebibytes:
-            return smaller
-    raise ValueError(
-        f"memory: {mebibytes} MiB given, but a single member on {config.starts_per_task} "
-        f"starts needs about {needed:.1f} MiB; allow more, or lower starts_per_task."
-    )
+    whole = trainer(config)
+    member = whole.memory(count(shapes(config))) / whole.width / 2**20
+    fitting = int(mebibytes / member)
+    if fitting < 1:
+        raise ValueError(
+            f"memory: {mebibytes} MiB given, but a single member on "
+            f"{config.starts_per_task} starts needs about {member:.1f} MiB; allow more, "
+            "or lower starts_per_task."
+        )
+    return dataclasses.replace(config, chunk=min(config.chunk, fitting))
 
 
 def meta_strategy(config: TrainingConfig) -> AbstractMetaStrategy:

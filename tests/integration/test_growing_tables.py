@@ -1,11 +1,13 @@
 """Searches that keep one row each: gone on with where they were interrupted."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
 from searches import quenched
 
+from l2h import tasks
 from l2h.io import Table
 from pipelines import descents, sweep
 
@@ -71,7 +73,18 @@ def test_descents_go_on_where_they_ended(
     words = f": {cost:,.0f} ("
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 5 and all(words in line for line in shown[:4])
-    assert all("2 of 3, lowest -44.3268" in line for line in shown[:4])
+    assert all("2 of 3, mean -4" in line for line in shown[:4])
+    mean = (2 * hit.lowest + missed.lowest) / 3
+    assert all(f"{mean:.4f}" in line for line in shown[:4])
+
+
+def test_energies_alone_are_compared_where_no_reference_is_known(
+    tmp_path: Path, asked: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = dataclasses.replace(tasks.get("lj13"), reference=None)
+    monkeypatch.setattr(tasks, "get", lambda name: unknown)
+    descend(tmp_path / "descents.csv", seeds=1)
+    assert [call["until"] for call in asked] == [None] * 4
 
 
 def test_windows_of_abandonment_are_kept_apart(

@@ -243,7 +243,7 @@ def test_sizes_share_their_programs():
         crew = Crew(potential, n, rule, 0, jax.local_devices()[:1])
         assert crew.room.rows == 16
         begun = crew.begin(arm, np.arange(3))
-        ends = crew.finish(arm, begun, [0, 2], np.inf)
+        ends = crew.finish(rule, begun, [0, 2], np.inf)
         relaxed = crew.polish([end.positions for end in ends.values()], 1e-6)
         counts.append(len(TRACES))
         for end, fine in zip(ends.values(), relaxed, strict=True):

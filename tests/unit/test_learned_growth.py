@@ -189,8 +189,9 @@ def test_an_objective_counts_what_a_search_counts(objective):
     assert not np.any(finished & hopeless)
     np.testing.assert_array_equal(batch.costs[hopeless], early[hopeless])
     # One by one, as a search finishes them.
+    rule = crew.rule.narrowed(growth.allowance)
     for k in np.flatnonzero(finished):
-        end = crew.finish(arm, begun, [int(k)], task.reference)[int(k)]
+        end = crew.finish(rule, begun, [int(k)], task.reference)[int(k)]
         assert batch.costs[k] == early[k] + int(end.spent.evaluations)
         assert batch.excess[k] == pytest.approx(end.energy - task.reference, abs=1e-4)
     # Other numbers, other attempts; and not those of a search with this seed.
