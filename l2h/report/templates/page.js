@@ -250,7 +250,7 @@
     }
     viewer = loaded;
     scene.classList.remove("starting");
-    await frame();
+    // In this frame it is drawn, in the next it is there.
     await frame();
     box.querySelector(".balls").remove();
     const turn = document.querySelector("#turn");
