@@ -91,6 +91,7 @@ def page(
     code = None if viewer is False else viewer_code()
     if viewer and code is None:
         raise ValueError(f"viewer: {VIEWER} is not installed; pip install 'l2h[page]'.")
+    code = code if len(result.energies) else None
     task, unit = result.task, "eV" if result.unit == "eV" else "ε"
     if point_groups and len(point_groups) != len(result.energies):
         raise ValueError(
@@ -184,10 +185,11 @@ def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
 
 
 def _viewer(result: SearchResult, interactive: bool) -> str:
+    if not len(result.energies):
+        return '<p class="note">Nothing was found.</p>'
     pictures = []
     for k in range(min(len(result.energies), PICTURES)):
-        label = f"structure {k + 1}, energy {decimals(float(result.energies[k]), 4)}"
-        drawn = structure.svg(result.task, result.positions[k], label)
+        drawn = _picture(result, k)
         caption = f"{k + 1}: {decimals(float(result.energies[k]), 4)}"
         pictures.append(
             f'<figure data-index="{k}">{drawn}<figcaption>{caption}</figcaption></figure>'
@@ -199,16 +201,24 @@ def _viewer(result: SearchResult, interactive: bool) -> str:
             "<code>pip install 'l2h[page]'</code>, and write this page again: "
             "<code>l2h report DIR</code>.</p>"
         )
+    # A picture, of whatever is chosen, stands in the viewer's place until it is ready.
     return (
-        '<div id="viewer" role="application" aria-label="The structure; mouse or finger '
-        'turn it"></div><div id="viewer-meta" hidden></div><div id="viewer-info" hidden>'
-        '</div><div class="controls screen">'
+        f'<div id="viewer">{_picture(result, 0)}<div id="scene" class="starting" '
+        'role="application" aria-label="The structure; mouse or finger turn it"></div>'
+        '</div><div id="viewer-meta" hidden></div><div id="viewer-info" hidden></div>'
+        '<div class="controls screen">'
         '<button type="button" id="lower" aria-label="next lower structure">lower</button>'
         '<button type="button" id="higher" aria-label="next higher structure">higher'
         '</button><button type="button" id="play" aria-pressed="false">play</button>'
-        '<button type="button" id="turn" aria-pressed="false">turn</button></div>'
+        '<button type="button" id="turn" aria-pressed="false" disabled>turn</button></div>'
+        '<p class="note screen" id="viewer-note" role="status"></p>'
         f'<div class="printed">{gallery}</div>'
     )
+
+
+def _picture(result: SearchResult, k: int) -> str:
+    label = f"structure {k + 1}, energy {decimals(float(result.energies[k]), 6)}"
+    return structure.svg(result.task, result.positions[k], label)
 
 
 def _progress(result: SearchResult, unit: str) -> str:
@@ -326,39 +336,41 @@ def _scripts(result: SearchResult, code: tuple[str, str] | None) -> str:
     for end in ("/script", "!--"):
         script = script.replace(f"<{end}", f"<\\{end}")
     notice = licence.replace("*/", "* /")
-    data = json.dumps(_dataset(result), separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(_minima(result), separators=(",", ":")).replace("<", "\\u003c")
+    # The library is text, which runs when the page's own script says so.
     return (
-        f"<script>/*\n{VIEWER}\n{notice}\n*/\n{script}</script>\n"
-        f'<script type="application/json" id="dataset">{data}</script>\n{own}'
+        f'<script type="application/json" id="minima-data">{data}</script>\n{own}\n'
+        f'<script type="text/plain" id="library">/*\n{VIEWER}\n{notice}\n*/\n{script}'
+        "</script>"
     )
 
 
-def _dataset(result: SearchResult) -> dict[str, Any]:
-    """Return the minima as chemiscope reads them."""
+def _minima(result: SearchResult) -> dict[str, Any]:
+    """Return the minima as chemiscope reads them, and how pictures show them."""
     task, count = result.task, min(len(result.energies), SHOWN)
-    length = float(task.potential.scale.length)
-    scale = BOND / length if task.symbols is None else 1.0
+    scale = BOND if task.symbols is None else float(task.potential.scale.length)
     names = list(task.symbols) if task.symbols else ["X"] * task.n
-    frames, reach = [], 0.0
-    for x in result.positions[:count]:
-        x = scale * structure.three(np.asarray(x, np.float64))
+    frames, reach, corner = [], 0.0, np.zeros(3)
+    for positions in result.positions[:count]:
+        seen, edges = structure.seen(task, np.asarray(positions)[None])
+        x = scale * seen[0]
         frame: dict[str, Any] = {"size": task.n, "names": names}
-        if isinstance(task.potential.space, Periodic):
-            cell = scale * np.asarray(task.potential.space.cell, np.float64)
-            x = np.mod(x @ np.linalg.inv(cell) + 1e-9, 1.0) @ cell
+        reach = max(reach, float(np.max(np.linalg.norm(x, axis=1))))
+        if len(edges):
+            # Chemiscope draws the cell from where coordinates vanish.
+            corner = scale * edges[0, 0]
+            cell = scale * (edges[::4, 1] - edges[::4, 0])
             frame["cell"] = [round(float(c), 5) for c in cell.ravel()]
-        else:
-            x = x - x.mean(0)
-            x = x @ structure.widest(x)
-        reach = max(reach, float(np.max(np.linalg.norm(x - x.mean(0), axis=1))))
-        near = np.linalg.norm(x[:, None] - x, axis=-1) < REACH * scale * length
+            reach = max(reach, float(np.max(np.linalg.norm(scale * edges, axis=-1))))
+        near = np.linalg.norm(x[:, None] - x, axis=-1) < REACH * scale
         first, second = np.nonzero(np.triu(near, 1))
         frame["bonds"] = [[int(a), int(b), 1] for a, b in zip(first, second, strict=True)]
-        for axis, column in zip("xyz", x.T, strict=True):
+        for axis, column in zip("xyz", (x - corner).T, strict=True):
             frame[axis] = [round(float(c), 4) for c in column]
         frames.append(frame)
     gaps = result.energies[:count] - result.energies[:1]
-    return {
+    middle = [round(float(c), 4) for c in corner]
+    dataset = {
         "meta": {"name": task.name},
         "structures": frames,
         "properties": {
@@ -376,19 +388,21 @@ def _dataset(result: SearchResult) -> dict[str, Any]:
                     "bonds": True,
                     "unitCell": isinstance(task.potential.space, Periodic),
                     "keepOrientation": True,
-                    "camera": _camera(reach + BALL),
+                    "camera": _camera(middle, reach + BALL),
                 }
             ],
         },
     }
+    return {"dataset": dataset, "scale": scale, "middle": middle, **structure.look(task)}
 
 
-def _camera(radius: float) -> dict[str, Any]:
+def _camera(middle: Sequence[float], radius: float) -> dict[str, Any]:
     """Return from where a sphere is seen as a whole: chemiscope begins too near."""
     distance = radius / math.tan(math.radians(FIELD / 2))
+    x, y, z = middle
     return {
-        "center": {"x": 0, "y": 0, "z": 0},
-        "eye": {"x": 0, "y": 0, "z": 1},
+        "center": {"x": x, "y": y, "z": z},
+        "eye": {"x": x, "y": y, "z": z + 1},
         "up": {"x": 0, "y": 1, "z": 0},
         "zoom": round(CAMERA - distance, 2),
     }

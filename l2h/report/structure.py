@@ -48,7 +48,7 @@ def balls(task: Task, positions: Float[np.ndarray, "n d"]) -> Balls:
         task: gives natural length, elements and cell.
         positions: in the potential's unit of length.
     """
-    x, corners = _seen(task, np.asarray(positions)[None])
+    x, corners = seen(task, np.asarray(positions)[None])
     order, shade = _depth(x[0])
     x = x[0]
     colours, sizes = _elements(task)
@@ -68,13 +68,11 @@ def frames(task: Task, positions: Float[np.ndarray, "t n d"]) -> dict[str, Any]:
         positions: of atoms that keep their order.
 
     Returns:
-        "box": left, top, width and height of all; "frames": for each, numbers of the atoms
-        from back to front, both coordinates of their centres, and nearness from 0 to 1;
-        "colours" as numbers from 0 to 255 and "radii", atom by atom; "far": the colour of
-        what is far.
+        What `look` does, and "box": left, top, width and height of all; "frames": for
+        each, numbers of the atoms from back to front, both coordinates of their centres,
+        and nearness from 0 to 1.
     """
-    x, corners = _seen(task, np.asarray(positions))
-    colours, sizes = _elements(task)
+    x, corners = seen(task, np.asarray(positions))
     rows = []
     for one in x:
         order, shade = _depth(one)
@@ -87,16 +85,42 @@ def frames(task: Task, positions: Float[np.ndarray, "t n d"]) -> dict[str, Any]:
     return {
         "box": [round(float(v), 3) for v in (-reach, -reach, 2 * reach, 2 * reach)],
         "frames": rows,
+        **look(task),
+    }
+
+
+def look(task: Task) -> dict[str, Any]:
+    """Return what atoms look like to a script that draws them.
+
+    Arguments:
+        task: gives the elements.
+
+    Returns:
+        "colours" as numbers from 0 to 255 and "radii", in natural lengths, atom by atom;
+        "far": the colour of what is far.
+    """
+    colours, sizes = _elements(task)
+    return {
         "colours": [[round(float(c)) for c in colour] for colour in colours],
         "radii": np.round(RADIUS * sizes, 3).tolist(),
         "far": FAR.tolist(),
     }
 
 
-def _seen(
+def seen(
     task: Task, positions: Float[np.ndarray, "t n d"]
 ) -> tuple[Float[np.ndarray, "t n 3"], Float[np.ndarray, "e 2 3"]]:
-    """Return positions, in natural lengths, and edges of the cell as they are looked at."""
+    """Return positions, in natural lengths, and edges of the cell as they are looked at.
+
+    Arguments:
+        task: as in `balls`.
+        positions: all are turned as the last one.
+
+    Returns:
+        Positions about the middle of cluster or cell, in natural lengths, the third
+        coordinate towards who looks; twelve edges, four along each vector of the cell,
+        of which the first three times four begin at its corner; none for clusters.
+    """
     length = float(task.potential.scale.length)
     x = np.stack([three(np.asarray(one, np.float64)) for one in positions]) / length
     space = task.potential.space

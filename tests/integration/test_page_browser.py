@@ -1,5 +1,6 @@
 """The page in a real browser: it renders, sorts, turns, plays, and fetches nothing."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,14 +26,30 @@ HARMLESS = "GPU stall"
 class Page:
     """A page that was opened, and all that it complained of or asked for."""
 
-    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+    def __init__(self, browser: Any, path: Path, before: str = "", **options: Any) -> None:
         self.tab = browser.new_page(**options)
+        self.tab.add_init_script(before)
         self.faults: list[str] = []
         self.requests: list[str] = []
         self.tab.on("console", lambda m: self.faults.append(m.text))
         self.tab.on("pageerror", lambda e: self.faults.append(str(e)))
         self.tab.on("request", lambda r: self.requests.append(r.url))
         self.tab.goto(path.as_uri())
+
+    def picture(self, where: str) -> list[list[Any]]:
+        """Return frame, then centres, radii and colours of a picture's balls."""
+        return self.tab.evaluate(
+            """where => {
+              const svg = document.querySelector(where);
+              const number = (of, name) => Number(of.getAttribute(name));
+              const box = svg.getAttribute("viewBox").split(" ").map(Number);
+              return [box, ...[...svg.querySelectorAll("circle")].map((ball) => [
+                ...["cx", "cy", "r"].map((name) => number(ball, name)),
+                getComputedStyle(ball).fill,
+              ])];
+            }""",
+            where,
+        )
 
     def close(self) -> None:
         """Hold what was seen to what is allowed."""
@@ -48,7 +65,9 @@ class Page:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    arguments = ["--no-sandbox", "--enable-unsafe-swiftshader"]
+    # The processor draws, wherever this is run.
+    drawing = ["--disable-gpu", "--enable-unsafe-swiftshader"]
+    arguments = ["--no-sandbox", *drawing]
     with playwright.sync_playwright() as driver:
         opened = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield opened
@@ -100,6 +119,87 @@ def test_the_way_there_plays(browser: Any, tmp_path: Path) -> None:
     )
     assert page.tab.evaluate(where) == end
     assert page.tab.inner_text("#way-play") == "play"
+    page.close()
+
+
+# WebGL as it is missing on many machines that are reached from afar.
+BLIND = """
+const context = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+  return kind.includes("webgl") ? null : context.call(this, kind, ...rest);
+};
+"""
+
+
+@pytest.mark.parametrize("name", ["lj13", "si8"])
+def test_without_webgl_every_minimum_is_a_picture(
+    browser: Any, tmp_path: Path, name: str
+) -> None:
+    if viewer_code() is None:
+        pytest.skip("chemiscope is not installed")
+    found = RESULT if name == "lj13" else quenched(name, starts=8)
+    page = Page(browser, write_page(tmp_path / "page.html", found), BLIND)
+    page.tab.wait_for_function("document.querySelector('#viewer-note').textContent")
+    assert "there is no WebGL" in page.tab.inner_text("#viewer-note")
+    for k in (2, 0, 1):
+        page.tab.click(f"#table tr[data-index='{k}'] button")
+        shown = page.picture("#viewer svg")
+        # As it was drawn for print, before any script ran.
+        drawn = page.picture(f".printed [data-index='{k}'] svg")
+        assert len(shown) == 2 * found.task.n + 1
+        np.testing.assert_allclose(shown[0], drawn[0], atol=3e-3)
+        for (*ball, colour), (*circle, fill) in zip(shown[1:], drawn[1:], strict=True):
+            np.testing.assert_allclose(ball, circle, atol=2e-3)
+            rgb = [
+                [int(v) for v in re.findall(r"\d+", text)[:3]] for text in (colour, fill)
+            ]
+            np.testing.assert_allclose(*rgb, atol=2)
+        words = page.tab.get_attribute("#viewer svg", "aria-label")
+        assert words == page.tab.get_attribute(
+            f".printed [data-index='{k}'] svg", "aria-label"
+        )
+    page.tab.click("#higher")
+    assert page.tab.inner_text("#shown") == "3"
+    assert page.tab.is_disabled("#turn")
+    page.close()
+
+
+# What can be done before the library has run; listeners of the page's own come later.
+EARLY = """
+document.addEventListener("DOMContentLoaded", () => {
+  const shown = () => document.querySelector("#viewer svg").getAttribute("aria-label");
+  window.early = { library: typeof Chemiscope, first: shown() };
+  document.querySelector("#table th:nth-child(2) button").click();
+  document.querySelector("#table th:nth-child(2) button").click();
+  window.early.top = document.querySelector("#table tbody tr").dataset.index;
+  document.querySelector("#table tr[data-index='2'] button").click();
+  window.early.chosen = shown();
+});
+"""
+
+
+@pytest.mark.slow
+def test_viewer_takes_the_place_of_a_picture(browser: Any, tmp_path: Path) -> None:
+    if viewer_code() is None:
+        pytest.skip("chemiscope is not installed")
+    page = Page(browser, write_page(tmp_path / "page.html", RESULT), EARLY)
+    early = page.tab.evaluate("early")
+    assert early["library"] == "undefined"
+    assert early["first"].startswith("structure 1, energy \N{MINUS SIGN}44.326801")
+    assert early["top"] == str(len(RESULT.energies) - 1)
+    assert early["chosen"].startswith("structure 3, ")
+    page.tab.wait_for_selector("#viewer[data-ready]", timeout=60_000)
+    assert page.tab.locator("#viewer .balls").count() == 0
+    assert page.tab.inner_text("#shown") == "3"
+    assert page.tab.inner_text("#viewer-note") == ""
+    # The canvas fills the place; a processor that draws is spared four pixels for one.
+    box, canvas = page.tab.locator("#viewer"), page.tab.locator("#viewer canvas").first
+    assert canvas.bounding_box()["width"] > 0.9 * box.bounding_box()["width"]
+    assert canvas.evaluate("c => c.width <= c.clientWidth")
+    third = canvas.screenshot()
+    page.tab.click("#table tr[data-index='0'] button")
+    page.tab.wait_for_timeout(1000)
+    assert canvas.screenshot() != third
     page.close()
 
 

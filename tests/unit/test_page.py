@@ -14,7 +14,7 @@ from searches import quenched
 from l2h import tasks
 from l2h.engine import SearchResult, Trajectory
 from l2h.report import charts, structure
-from l2h.report.page import page, viewer_code, write_page
+from l2h.report.page import VIEWER, page, viewer_code, write_page
 from l2h.report.structure import balls, svg
 
 RESULT = quenched("lj13", starts=64)
@@ -96,7 +96,7 @@ def test_names_are_text_and_never_markup() -> None:
     plain = page(RESULT, "x", ["C1"] * len(RESULT.energies))
     shown = page(named, evil, groups)
     assert evil not in shown
-    own = Elements(shown[: shown.rindex("<script>")] + "</body></html>")
+    own = Elements(shown[: shown.index("<script>")] + "</body></html>")
     assert own.text.count(evil) > 5
     assert shown.count("<script") == plain.count("<script")
 
@@ -147,7 +147,10 @@ def test_results_without_minima_or_reference_have_a_page() -> None:
         progress=np.zeros((0, 2)),
         **{name: getattr(RESULT, name)[:0] for name in names},
     )
-    assert "No structure was found" in Elements(page(none, viewer=False)).text
+    for viewer in (False, None):
+        text = page(none, viewer=viewer)
+        assert "No structure was found" in Elements(text).text
+        assert VIEWER not in text
     task = replace(RESULT.task, reference=None)
     text = Elements(page(replace(RESULT, task=task), viewer=False)).text
     assert "no global minimum is known" in text.lower()
@@ -184,6 +187,37 @@ def test_viewer_comes_from_its_package() -> None:
     text = page(RESULT)
     assert len(re.findall("</script", text)) == 3
     assert "Redistribution" in text
+    # Unmodified but for backslashes that change nothing, and as text: the page's own script
+    # lets it run.
+    assert script.replace("</script", "<\\/script").replace("<!--", "<\\!--") in text
+    assert re.findall("<script[^>]*>", text[: text.index(script[:200])])[-1] == (
+        '<script type="text/plain" id="library">'
+    )
+
+
+def test_minima_lie_about_the_middle_of_viewer_and_picture() -> None:
+    if viewer_code() is None:
+        pytest.skip("chemiscope is not installed")
+    crystal = tasks.get("si8")
+    x = np.random.default_rng(0).uniform(0, 30.0, (2, crystal.n, 3))
+    ones = np.ones(2, int)
+    found = SearchResult(crystal, np.arange(2.0), x, ones, ones, evaluations=1)
+    for result in (RESULT, found):
+        text = re.search(r'id="minima-data">(.*?)</script>', page(result))
+        assert text is not None
+        data = json.loads(text[1])
+        frames, settings = data["dataset"]["structures"], data["dataset"]["settings"]
+        assert list(settings["structure"][0]["camera"]["center"].values()) == data["middle"]
+        seen, edges = structure.seen(result.task, result.positions[1:2])
+        shown = np.stack([frames[1][axis] for axis in "xyz"], axis=1) + data["middle"]
+        np.testing.assert_allclose(shown, data["scale"] * seen[0], atol=2e-4)
+        if len(edges):
+            cell = np.reshape(frames[0]["cell"], (3, 3))
+            np.testing.assert_allclose(
+                cell.sum(0) / 2, -np.array(data["middle"]), atol=1e-3
+            )
+            inside = np.linalg.solve(cell.T, (shown - data["middle"]).T)
+            assert np.all((inside > -1e-3) & (inside < 1 + 1e-3))
 
 
 def test_pictures_turn_with_the_structure_and_show_all_atoms() -> None:
