@@ -120,7 +120,7 @@ class Crew:
         # Whoever asks: numbers of another precision, or of none of their own, would make
         # another program.
         rule = cast(jax.device_get(rule), SINGLE)
-        bar = np.asarray(best, SINGLE)
+        bar: Any = np.asarray(best, SINGLE)
         ended = jax.device_get(finish(rule, self.room.potential, some, bar))
         ends = {}
         for k, number in enumerate(which):
@@ -142,7 +142,8 @@ class Crew:
         for first in range(0, len(structures), self.group):
             part = np.stack(structures[first : first + self.group])
             full = self.room.filled(part[_full(np.arange(len(part)), self.group)])
-            x, bar = np.asarray(full, np.float64), np.asarray(tolerance, np.float64)
+            x: Any = np.asarray(full, np.float64)
+            bar: Any = np.asarray(tolerance, np.float64)
             relaxed = jax.device_get(polish(self.room.potential, x, bar))
             results += [
                 Relaxed(
