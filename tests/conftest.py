@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import gc
 import os
+import signal
 from pathlib import Path
 
 # What one process compiles serves all others, the commands that tests start among them;
@@ -39,6 +40,10 @@ settings.register_profile("nightly", max_examples=500, print_blob=True, **common
 default = "ci" if os.environ.get("CI", "").lower() == "true" else "dev"
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", default))
 
+
+# Shells let what they run in the background ignore interruptions, and so would all
+# commands that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LIMIT = 1.0e9
 """Bytes above which a worker lets go of its compiled programs; all of them take 5e9."""
