@@ -1,9 +1,11 @@
 """What makes attempts: the pure parts, in batches of fixed shape, on one device or more."""
 
 import math
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +17,7 @@ from ..inits import Grown, Spent
 from ..potentials import AbstractPotential, Callback
 from .abandonment import Abandonment
 from .arms import Arm
-from .attempt import Begun, finish, polish, probation, start
+from .attempt import Begun, Walked, finish, polish, probation, start
 from .room import Room
 
 # Attempts of one program, and of one group that is finished together. They decide what an
@@ -71,6 +73,34 @@ class Crew:
         self.root = domain.key(seed)
         outside = _holds_callback(potential)
         self.lanes, self.group = (1, 1) if outside else (LANES, GROUP)
+        self.compiling: list[Future[Any]] = []
+
+    def compile_ahead(self, rule: Abandonment) -> None:
+        """Have all that follows the first starts compiled in another thread, while these
+        are traced and compiled in this one; nothing runs before it is called.
+
+        Arguments:
+            rule: one by which attempts will be finished.
+        """
+        potential = self.room.potential
+        shape = self.room.rows, potential.space.dimension
+
+        def nothing() -> Walked:
+            x = jnp.zeros(shape, SINGLE)
+            return Walked(x, x, Spent.nothing())
+
+        with jax.default_device(self.devices[0]):
+            walked = _blank(eqx.filter_eval_shape(nothing), self.lanes)
+            starts = self.rule, potential, walked
+            begun = eqx.filter_eval_shape(probation, *starts)
+            programs = [probation.lower(*starts)]
+        some = jax.tree.map(lambda leaf: leaf[: self.group], _blank(begun))
+        programs.append(finish.lower(*self._finishing(rule, some, 0.0)))
+        x = np.zeros((self.group, *shape))
+        programs.append(polish.lower(*self._polishing(x, 1.0)))
+        pool = ThreadPoolExecutor(1)
+        self.compiling = [pool.submit(program.compile) for program in programs]
+        pool.shutdown(wait=False)
 
     def begin(
         self,
@@ -108,6 +138,8 @@ class Crew:
         low = None if known is None else jnp.asarray(known[index], SINGLE)
         rows = self.room.rows
         starts = start(arm.init, walk, potential, n, SINGLE, keys, low, rows)
+        # Who calls a program that is being compiled compiles it, too.
+        wait(self.compiling)
         return probation(self.rule, self.room.potential, starts)
 
     def finish(
@@ -117,11 +149,7 @@ class Crew:
         how each of them ended."""
         full = _full(np.array(which), self.group)
         some = jax.tree.map(lambda leaf: leaf[full], begun)
-        # Whoever asks: numbers of another precision, or of none of their own, would make
-        # another program.
-        rule = cast(jax.device_get(rule), SINGLE)
-        bar: Any = np.asarray(best, SINGLE)
-        ended = jax.device_get(finish(rule, self.room.potential, some, bar))
+        ended = jax.device_get(finish(*self._finishing(rule, some, best)))
         ends = {}
         for k, number in enumerate(which):
             energy, spent = float(ended.energy[k]), ended.spent
@@ -142,9 +170,7 @@ class Crew:
         for first in range(0, len(structures), self.group):
             part = np.stack(structures[first : first + self.group])
             full = self.room.filled(part[_full(np.arange(len(part)), self.group)])
-            x: Any = np.asarray(full, np.float64)
-            bar: Any = np.asarray(tolerance, np.float64)
-            relaxed = jax.device_get(polish(self.room.potential, x, bar))
+            relaxed = jax.device_get(polish(*self._polishing(full, tolerance)))
             results += [
                 Relaxed(
                     float(relaxed.energy[k]),
@@ -155,10 +181,26 @@ class Crew:
             ]
         return results
 
+    # Whoever calls a program: arguments of another precision, or of none of their own,
+    # would make another program.
+
+    def _finishing(self, rule: Abandonment, begun: Begun, best: float) -> tuple[Any, ...]:
+        rule = cast(jax.device_get(rule), SINGLE)
+        return rule, self.room.potential, begun, np.asarray(best, SINGLE)
+
+    def _polishing(self, structures: Any, tolerance: float) -> tuple[Any, ...]:
+        x = np.asarray(structures, np.float64)
+        return self.room.potential, x, np.asarray(tolerance, np.float64)
+
 
 def _full(index: Int[np.ndarray, " k"], count: int) -> Int[np.ndarray, " c"]:
     """Return the index, filled up with copies of its first entry."""
     return np.concatenate([index, np.full(count - len(index), index[0])])
+
+
+def _blank(tree: Any, *axes: int) -> Any:
+    """Return zeros of these shapes, with more axes in front."""
+    return jax.tree.map(lambda leaf: np.zeros((*axes, *leaf.shape), leaf.dtype), tree)
 
 
 def _holds_callback(potential: AbstractPotential) -> bool:

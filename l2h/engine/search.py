@@ -156,6 +156,8 @@ class _Search:
         """Go on until a limit is reached; return which, in words."""
         status = self._over()
         try:
+            if status is None:
+                self.crew.compile_ahead(self.rules[0])
             while status is None:
                 # What is written is the state between two rounds, from which the search
                 # goes on in the same way however it ended.
