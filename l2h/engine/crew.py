@@ -75,31 +75,34 @@ class Crew:
         self.lanes, self.group = (1, 1) if outside else (LANES, GROUP)
         self.compiling: list[Future[Any]] = []
 
-    def compile_ahead(self, rule: Abandonment) -> None:
-        """Have all that follows the first starts compiled in another thread, while these
-        are traced and compiled in this one; nothing runs before it is called.
+    def compile_ahead(self, arm: Arm, rule: Abandonment) -> None:
+        """Have all programs of a first round compiled beside each other, the dearest first,
+        while others are still traced; nothing runs before it is called.
 
         Arguments:
-            rule: one by which attempts will be finished.
+            arm: that makes the round.
+            rule: by which its attempts will be finished.
         """
-        potential = self.room.potential
+        pool, potential = ThreadPoolExecutor(2), self.room.potential
         shape = self.room.rows, potential.space.dimension
 
         def nothing() -> Walked:
             x = jnp.zeros(shape, SINGLE)
             return Walked(x, x, Spent.nothing())
 
+        def ahead(program: Any, *arguments: Any) -> None:
+            self.compiling.append(pool.submit(program.lower(*arguments).compile))
+
         with jax.default_device(self.devices[0]):
+            if arm.init is not None:
+                ahead(start, *self._starting(arm, np.arange(self.lanes), None))
             walked = _blank(eqx.filter_eval_shape(nothing), self.lanes)
-            starts = self.rule, potential, walked
-            begun = eqx.filter_eval_shape(probation, *starts)
-            programs = [probation.lower(*starts)]
+            trial = self.rule, potential, walked
+            begun = eqx.filter_eval_shape(probation, *trial)
+            ahead(probation, *trial)
         some = jax.tree.map(lambda leaf: leaf[: self.group], _blank(begun))
-        programs.append(finish.lower(*self._finishing(rule, some, 0.0)))
-        x = np.zeros((self.group, *shape))
-        programs.append(polish.lower(*self._polishing(x, 1.0)))
-        pool = ThreadPoolExecutor(1)
-        self.compiling = [pool.submit(program.compile) for program in programs]
+        ahead(finish, *self._finishing(rule, some, 0.0))
+        ahead(polish, *self._polishing(np.zeros((self.group, *shape)), 1.0))
         pool.shutdown(wait=False)
 
     def begin(
@@ -128,6 +131,14 @@ class Crew:
     def _begin(
         self, arm: Arm, numbers: np.ndarray, known: Float[np.ndarray, "b n d"] | None
     ) -> Begun:
+        starting = self._starting(arm, numbers, known)
+        # Who calls a program that is being compiled compiles it, too.
+        wait(self.compiling)
+        return probation(self.rule, self.room.potential, start(*starting))
+
+    def _starting(
+        self, arm: Arm, numbers: np.ndarray, known: Float[np.ndarray, "b n d"] | None
+    ) -> tuple[Any, ...]:
         index = _full(np.arange(len(numbers)), self.lanes)
         keys = _keys(self.root, np.asarray(numbers[index], np.int32))
         walk = None if arm.walk is None else (arm.walk, arm.steps)
@@ -136,11 +147,7 @@ class Crew:
         if isinstance(arm.init, Grown) and walk is None:
             potential, n = self.room.potential, self.room.rows
         low = None if known is None else jnp.asarray(known[index], SINGLE)
-        rows = self.room.rows
-        starts = start(arm.init, walk, potential, n, SINGLE, keys, low, rows)
-        # Who calls a program that is being compiled compiles it, too.
-        wait(self.compiling)
-        return probation(self.rule, self.room.potential, starts)
+        return arm.init, walk, potential, n, SINGLE, keys, low, self.room.rows
 
     def finish(
         self, rule: Abandonment, begun: Begun, which: list[int], best: float

@@ -157,7 +157,8 @@ class _Search:
         status = self._over()
         try:
             if status is None:
-                self.crew.compile_ahead(self.rules[0])
+                which = self._choice()
+                self.crew.compile_ahead(self.problem.arms[which], self.rules[which])
             while status is None:
                 # What is written is the state between two rounds, from which the search
                 # goes on in the same way however it ended.
@@ -211,13 +212,19 @@ class _Search:
             size = min(size, max(1, math.ceil(left / tally.cost)))
         return size
 
+    def _choice(self) -> int:
+        """Return which arm makes the next round."""
+        books, problem = self.ledger, self.problem
+        which = problem.shares.choose(books.tallies, problem.seed, books.rounds)
+        if problem.arms[which].init is None and not math.isfinite(books.best):
+            return 0
+        return which
+
     def _round(self, note: Callable[[Progress], None]) -> str | None:
         """Make one round; return why the search ends, if it does."""
         books, problem = self.ledger, self.problem
         self.between = books.copy()
-        which = problem.shares.choose(books.tallies, problem.seed, books.rounds)
-        if problem.arms[which].init is None and not math.isfinite(books.best):
-            which = 0
+        which = self._choice()
         arm, tally = problem.arms[which], books.tallies[which]
         numbers = books.attempts + np.arange(self._size(arm, tally))
         known = None if arm.init is not None else self._known(numbers)

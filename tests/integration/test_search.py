@@ -257,19 +257,18 @@ def test_sizes_share_their_programs():
     assert len(set(counts)) == 1
 
 
-def test_what_follows_starts_is_compiled_beside_them(caplog):
+def test_a_first_round_is_compiled_at_once(caplog):
     rule, arm = Abandonment(after=3), Arm("simple", Harmonic())
     crew = Crew(Counting(repaired=True), 6, rule, 0, jax.local_devices()[:1])
-    crew.compile_ahead(jax.device_get(rule))
+    crew.compile_ahead(arm, jax.device_get(rule))
     before = len(TRACES)
     with jax.log_compiles():
         begun = crew.begin(arm, np.arange(2))
         ends = crew.finish(rule.narrowed(0.5), begun, [0, 1], np.inf)
         crew.polish([end.positions for end in ends.values()], 1e-3)
-    assert "compilation of jit(start)" in caplog.text
-    for name in ("probation", "finish", "polish"):
+    for name in ("start", "probation", "finish", "polish"):
         assert f"compilation of jit({name})" not in caplog.text
-    assert len(TRACES) == before and len(crew.compiling) == 3
+    assert len(TRACES) == before and len(crew.compiling) == 4
     for program in crew.compiling:
         assert program.result() is not None
 
