@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 WIDTH, HEIGHT = 400, 270
-LEFT, RIGHT, TOP, BOTTOM = 72, 12, 10, 46
+# On the right, room for half of the last label.
+LEFT, RIGHT, TOP, BOTTOM = 72, 28, 10, 46
 
 
 @dataclass(frozen=True)

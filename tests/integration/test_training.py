@@ -12,6 +12,7 @@ import pytest
 
 from l2h import weights
 from l2h.io import read_metadata
+from l2h.meta import count
 from l2h.optimizers import OPTIMIZERS, BasinHopping, Learned, Relay
 from l2h.training import RunFolder, TrainingConfig, check, loop, pieces, train
 
@@ -36,8 +37,8 @@ QUICK = {"starts_per_task": 1, "validate_every": 2, "validation_starts": 2}
 
 def run(folder: RunFolder, config: TrainingConfig, stop: int | None = None, **options):
     """Train until the generator has yielded `stop` rows, then abandon it as a kill does."""
-    for count, _ in enumerate(train(config, folder, **options), start=1):
-        if count == stop:
+    for made, _ in enumerate(train(config, folder, **options), start=1):
+        if made == stop:
             return
 
 
@@ -413,3 +414,20 @@ def test_weights_are_trained_on_in_the_precision_of_the_settings(precision):
     prepared = pieces.prepared(config, weights.load("lj13"))
     kinds = {leaf.dtype.name for leaf in jax.tree.leaves(prepared.network)}
     assert kinds == {precision}
+
+
+@pytest.mark.parametrize("members", [1, 3, 7, 100])
+def test_chunks_are_as_wide_as_memory_allows(members):
+    config = dataclasses.replace(CONFIG, pairs=10, chunk=20)
+    sizes = count(pieces.shapes(config))
+    trainers = [
+        pieces.trainer(dataclasses.replace(config, chunk=chunk)) for chunk in range(1, 21)
+    ]
+    needed = [trainer.memory(sizes) / 2**20 for trainer in trainers]
+    given = 1.001 * members * needed[0]
+    chosen = pieces.within(config, given)
+    assert dataclasses.replace(chosen, chunk=20) == config
+    fitting = [t.width for t, size in zip(trainers, needed, strict=True) if size <= given]
+    assert trainers[chosen.chunk - 1].width == max(fitting)
+    with pytest.raises(ValueError, match="^memory: .*single member on 2 starts"):
+        pieces.within(config, 0.999 * needed[0])
