@@ -131,6 +131,9 @@ def _walk(
 def _descend(way: _Way, result: SearchResult, first: Float[np.ndarray, "n d"]) -> None:
     """Add the descent from there."""
     trace = _trace(LBFGS.coarse(), result, first, DESCENT, jax.random.key(0))
+    # Steps uphill are rejected: the way does not lead through them.
+    kept = trace.energies <= np.minimum.accumulate(trace.energies)
+    trace = jax.tree.map(lambda leaf: leaf[kept], trace)
     left = np.abs(trace.energies - trace.energies[-1])
     ends = int(np.argmax(left <= LEFT * result.task.unit))
     _keep(way, "descent", trace, ends, DESCENDED)

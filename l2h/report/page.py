@@ -398,7 +398,7 @@ def _minima(result: SearchResult) -> dict[str, Any]:
 
 def _camera(middle: Sequence[float], radius: float) -> dict[str, Any]:
     """Return from where a sphere is seen as a whole: chemiscope begins too near."""
-    distance = radius / math.tan(math.radians(FIELD / 2))
+    distance = radius / math.sin(math.radians(FIELD / 2))
     x, y, z = middle
     return {
         "center": {"x": x, "y": y, "z": z},

@@ -39,6 +39,8 @@ def test_the_way_leads_from_a_start_to_the_minimum(found: Any, tmp_path: Path) -
     assert way.energies[-1] == result.energies[0]
     assert way.steps[0] == 0 and np.all(np.diff(way.steps) >= 0) and len(way.steps) > 8
     assert way.stages[0] == ("descent" if arm.walk is None else "walk")
+    descent = way.energies[[stage == "descent" for stage in way.stages]]
+    assert np.all(np.diff(descent) <= 0)
     observe = jax.jit(lambda x: TASK.potential.observe(x).energy)
     for x, energy in zip(way.positions, way.energies, strict=True):
         assert float(observe(x)) == pytest.approx(energy, rel=1e-3, abs=1e-3)
