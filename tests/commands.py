@@ -68,10 +68,14 @@ def begun(
         environment: variables beside those of this process.
     """
     program = ["-m", module] if code is None else ["-c", code]
-    with tempfile.TemporaryDirectory() as folder, _files(Path(folder)) as kept:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open(f"{folder}/out", "w") as out,
+        open(f"{folder}/err", "w") as err,
+    ):
         process = Process(
             [sys.executable, *program, *map(str, arguments)],
-            kept,
+            [out, err],
             env={**os.environ, "JAX_PLATFORMS": "cpu", **(environment or {})},
         )
         try:
@@ -84,9 +88,3 @@ def run(*arguments: object, **options: object) -> Done:
     """Run a command to its end; arguments as `begun`."""
     with begun(*arguments, **options) as process:
         return process.done()
-
-
-@contextmanager
-def _files(folder: Path) -> Iterator[list[IO[str]]]:
-    with open(folder / "out", "w") as out, open(folder / "err", "w") as err:
-        yield [out, err]

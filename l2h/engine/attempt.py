@@ -220,9 +220,9 @@ def finish(
         ended = eqx.tree_at(lambda ended: ended.spent, ended, spent)
         # Where nothing was exchanged, there is nothing to evaluate.
         seen = seldom(going, _seen, seen, potential, changed)
-        horizon, key = jnp.asarray(LIMIT, jnp.int32), jax.random.key(0)
-        memory = LBFGS.coarse().begin(potential, seen, horizon=horizon, key=key)
-        return State.first(seen, horizon, memory), ended, going
+        optimizer, key = LBFGS.coarse(), jax.random.key(0)
+        state = optimizer.init_seen(potential, seen, horizon=LIMIT, key=key)
+        return state, ended, going
 
     return jax.vmap(one)(begun)
 

@@ -108,8 +108,19 @@ class AbstractOptimizer(AbstractTrainable, Generic[Memory]):
             horizon: number of steps granted; annealing optimizers finish by then.
             key: for stochastic optimizers.
         """
-        horizon = jnp.asarray(horizon, jnp.int32)
         seen = potential.observe(potential.space.centre(positions))
+        return self.init_seen(potential, seen, horizon=horizon, key=key)
+
+    def init_seen(
+        self,
+        potential: AbstractPotential,
+        seen: Observation,
+        *,
+        horizon: Int[Array, ""] | int,
+        key: PRNGKeyArray,
+    ) -> State[Memory]:
+        """Begin at a start that has been evaluated, centred; otherwise as `init`."""
+        horizon = jnp.asarray(horizon, jnp.int32)
         memory = self.begin(potential, seen, horizon=horizon, key=key)
         return State.first(seen, horizon, memory)
 
