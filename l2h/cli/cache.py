@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 SETTING = "L2H_CACHE"
@@ -12,6 +13,8 @@ SETTING = "L2H_CACHE"
 # Seconds of compilation from which a program is kept: all are. A hundred small ones, each
 # compiled within a few hundredths of a second, are a third of a command's second start.
 WORTH = "0"
+# How JAX begins to say that an entry of its cache could not be read.
+UNREADABLE = "Error reading persistent compilation cache entry"
 
 
 def keep_compiled() -> None:
@@ -23,6 +26,9 @@ def keep_compiled() -> None:
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ and (path := folder()) is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = str(path)
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", WORTH)
+    # What another command is still writing, or was killed while writing, cannot be read:
+    # it is compiled anew, which is nobody's mistake.
+    warnings.filterwarnings("ignore", UNREADABLE, UserWarning)
     # XLA logs, as an error and for every program that it loads, that processors lack what
     # are in truth preferences of its code generator. Faults reach Python as exceptions,
     # and what ends the process is logged at this level, too. JAX sets 1 where nothing is
