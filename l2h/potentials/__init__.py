@@ -5,7 +5,11 @@ from .base import (
     Observation as Observation,
     Scale as Scale,
 )
-from .callback import Callback as Callback, Calls as Calls
+from .callback import (
+    Callback as Callback,
+    Calls as Calls,
+    holds_callback as holds_callback,
+)
 from .function import FunctionPotential as FunctionPotential
 from .gupta import Gupta as Gupta
 from .lennard_jones import LennardJones as LennardJones
