@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -29,9 +30,7 @@ def digest(tree: Any) -> str:
 
 
 def _parts(node: Any) -> Iterator[bytes]:
-    if isinstance(node, jax.Array) and jax.dtypes.issubdtype(
-        node.dtype, jax.dtypes.prng_key
-    ):
+    if isinstance(node, jax.Array) and jnp.issubdtype(node.dtype, jax.dtypes.prng_key):
         node = jax.random.key_data(node)
     if isinstance(node, (jax.Array, np.ndarray, np.generic)):
         array = np.asarray(node)

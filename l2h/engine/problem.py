@@ -162,4 +162,3 @@ def devices_of(count: int | None) -> list[Any]:
             "no more than these."
         )
     return present[:count]
-

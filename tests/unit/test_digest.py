@@ -59,7 +59,9 @@ def test_what_differs_has_another_mark(a, b) -> None:
 
 def test_a_changed_bit_is_seen() -> None:
     potential = LennardJones()
-    changed = eqx.tree_at(lambda p: p.length, potential, jnp.nextafter(potential.length, 2.0))
+    changed = eqx.tree_at(
+        lambda p: p.length, potential, jnp.nextafter(potential.length, 2.0)
+    )
     assert digest(potential) != digest(changed)
 
 
