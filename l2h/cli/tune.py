@@ -11,7 +11,6 @@ import itertools
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
@@ -38,10 +37,10 @@ def main(
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    from ..evaluation import tuning
     from ..io import write_atomically
     from ..report.meter import meter
     from ..report.tuning import tuning_table
+    from ..training import tuning
 
     kinds, problems = optimizers.split(","), compared.problems()
     known = tuning.grids()
@@ -60,7 +59,7 @@ def main(
         "updates": updates,
         "seed": compared.seed,
     }
-    path = (compared.folder or Path("runs") / "tune") / "baselines.json"
+    path = (compared.folder or tuning.FOUND.parent) / tuning.FOUND.name
     results: dict[str, Any] = {"tuned": {}}
     if path.exists():
         results = json.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Meta-training: coordinates, objective, evaluation of a population, train_state."""
+"""Meta-training: coordinates, objective, evaluation of a population, state of a run."""
 
 import equinox as eqx
 import jax
