@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from .launch import prepare
 from .problems import factory, structure
 
 
@@ -43,9 +44,7 @@ def main(
     """
     import sys
 
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from ase.io import write
     from ase.optimize import BFGS
 

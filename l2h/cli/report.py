@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from .launch import prepare
 from .problems import recalled
 
 
@@ -17,9 +18,7 @@ def main(folder: Annotated[Path, tyro.conf.Positional], /) -> None:
     Args:
         folder: Where a search has left its search.json.
     """
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from ..engine import SearchResult
     from ..engine.result import read
     from ..report.search import table, write_search

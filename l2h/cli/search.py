@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from .launch import INTERRUPTED
+from .launch import INTERRUPTED, prepare
 from .problems import problem, remembered
 
 # Without any limit, a search ends when the lowest known energy is found, or after these.
@@ -58,15 +58,14 @@ def main(
             any limit: the lowest known one, but two minutes at the most.
         seed: Determines everything random.
         arms: Ways to search, joined by commas; the best bet for these atoms by default.
-        devices: Devices that share the work; all by default.
+        devices: Devices that share the work: all accelerators by default. Without one, so
+            many processor cores, each with programs of its own to compile; one by default.
         out: Where to write; a new folder under runs/ by default.
         resume: Go on with the search in --out.
         json: Print the summary as JSON, and nothing else.
     """
-    import jax
-
-    # Before anything else touches JAX: energies are polished in double precision.
-    jax.config.update("jax_enable_x64", True)
+    # Of a processor, one: most of a short search is compilation, which is for each device.
+    shared = prepare(devices, cores=1)
     task = problem(what, potential)
     target = _target(until, task)
     if evaluations is None and minutes is None and target is None:
@@ -90,7 +89,7 @@ def main(
         until=target,
         seed=seed,
         arms=None if arms is None else arms.split(","),
-        devices=devices,
+        devices=shared,
         folder=folder,
         on_progress=Ticker(evaluations, minutes),
     )

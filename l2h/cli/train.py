@@ -61,21 +61,17 @@ def main(
         processes: How many there are. Under SLURM, all three are found by themselves.
         examine: Whether to examine the result on held-out starts.
     """
-    import jax
-
-    # Before anything else touches JAX: polished energies are in double precision, and
-    # each core of a processor counts as a device of its own.
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
-    jax.config.update("jax_enable_x64", True)
-    launch.devices(devices)
     from .. import weights
     from ..meta import count, processes as together
     from ..report import announcement
     from ..training import RunFolder, check, pieces
 
-    if launch.several(sys.argv[1:]):
-        together.start(coordinator, process, processes)
-    shared = launch.present(devices)
+    def join() -> None:
+        if launch.several(sys.argv[1:]):
+            together.start(coordinator, process, processes)
+
+    shared = launch.prepare(devices, join=join)
     if resume is not None:
         if tasks or config or folder or settings or memory:
             raise ValueError(

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import tyro
 
 from .compared import Compared
+from .launch import prepare
 
 
 def main(
@@ -35,9 +36,7 @@ def main(
         steps: Granted to each run.
         updates: Outer steps of learning from each value of the grid; 0 for none.
     """
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from ..evaluation import tuning
     from ..io import write_atomically
     from ..report.meter import meter
