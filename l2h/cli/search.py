@@ -49,8 +49,8 @@ def main(
     Args:
         what: A task (lj38, si64; l2h tasks lists them), a formula (Au38, Ag19Au19), or a
             structure file, of which elements, number of atoms and cell count.
-        potential: Other than that of the elements: emt (of ASE), or MODULE:NAME, something
-            callable that returns a calculator of ASE or a potential.
+        potential: Other than that of the elements: emt (of ASE), or FILE.py:NAME or
+            MODULE:NAME, something callable that returns a calculator of ASE or a potential.
         evaluations: Stop after so many evaluations of energy and gradient.
         minutes: Stop after this time, counted from the end of the first attempts, so that
             compilation before it takes nothing away.
