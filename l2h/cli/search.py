@@ -66,8 +66,11 @@ def main(
     """
     # Of a processor, one: most of a short search is compilation, which is for each device.
     shared = prepare(devices, cores=1)
+    from .._registry import listed
+
     task = problem(what, potential)
     target = _target(until, task)
+    chosen = None if arms is None else listed("arms", arms)
     if evaluations is None and minutes is None and target is None:
         target, minutes = ("reference" if task.reference is not None else None), MINUTES
     folder = _folder(out, task.name, seed, resume)
@@ -88,7 +91,7 @@ def main(
         minutes=minutes,
         until=target,
         seed=seed,
-        arms=None if arms is None else arms.split(","),
+        arms=chosen,
         devices=shared,
         folder=folder,
         on_progress=Ticker(evaluations, minutes),
@@ -164,11 +167,12 @@ def _target(until: str | None, task: Any) -> Any:
     if until is None or until == "reference":
         return until
     try:
-        return float(until)
+        energy = float(until)
     except ValueError:
-        raise ValueError(
-            f"until: {until!r} given; give an energy, or the word reference."
-        ) from None
+        energy = math.nan
+    if not math.isfinite(energy):
+        raise ValueError(f"until: {until!r} given; give an energy, or the word reference.")
+    return energy
 
 
 def _folder(out: Path | None, name: str, seed: int, resume: bool) -> Path:

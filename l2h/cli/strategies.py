@@ -58,7 +58,7 @@ def main(
 
     Args:
         task: Name of a task.
-        strategies: Names joined by commas.
+        strategies: Names joined by commas; your own have the settings that training has.
         updates: Meta-updates of every run; 900 unless told otherwise.
         horizon: Steps of every rollout, in training and in the examination.
         seeds: How many, counted from 0; 5 unless told otherwise.
@@ -69,7 +69,9 @@ def main(
         quick: A short form to try things out: few updates, one seed, 25 starts.
     """
     shared = prepare(devices)
+    from .._registry import listed
     from ..io import write_atomically
+    from ..meta import STRATEGIES
     from ..report import trained, write_figure
     from ..report.strategies import (
         strategies_csv,
@@ -86,10 +88,11 @@ def main(
     for name, value in chosen.items():
         if value < 1:
             raise ValueError(f"{name}: {value} given; it must be at least 1.")
-    names = list(dict.fromkeys(strategies.split(",")))
-    if unknown := sorted(set(names) - set(OWN)):
+    names = listed("strategies", strategies)
+    if unknown := sorted(set(names) - set(STRATEGIES)):
         raise ValueError(
-            f"strategies: {', '.join(unknown)} unknown; choose from {', '.join(OWN)}."
+            f"strategies: {', '.join(unknown)} unknown; choose from "
+            f"{', '.join(STRATEGIES)}."
         )
     settings = {
         **SHARED,
@@ -100,7 +103,7 @@ def main(
     configs = {
         name: [
             TrainingConfig.for_tasks(
-                (task,), strategy=name, seed=seed, **settings, **OWN[name]
+                (task,), strategy=name, seed=seed, **settings, **OWN.get(name, {})
             )
             for seed in range(chosen["seeds"])
         ]

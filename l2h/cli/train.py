@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..training import TrainingConfig
+from ..training.config import OF_TASKS
 from . import launch
 from .settings import flags
 
 if TYPE_CHECKING:
     Settings = dict[str, Any]
 else:
-    Settings = flags(TrainingConfig, without=("tasks",))
+    Settings = flags(TrainingConfig, without=("tasks",), varying=OF_TASKS)
 
 
 def main(

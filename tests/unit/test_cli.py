@@ -26,7 +26,9 @@ from l2h import tasks, weights
 from l2h.cli.main import COMMANDS, main
 from l2h.cli.problems import problem, recalled, remembered
 from l2h.cli.search import Ticker
+from l2h.meta import STRATEGIES
 from l2h.potentials import Gupta, LennardJones
+from l2h.training.config import OF_TASKS
 
 FILES = {"search.json", "minima.csv", "lowest.xyz", "minima.extxyz", "minima.db"}
 
@@ -78,6 +80,24 @@ main(sys.argv[1:])
     program = [sys.executable, "-c", code, "search", "lj5", "--devices=2"]
     done = subprocess.run(program, capture_output=True, text=True)
     assert done.stdout == "2 2\n", done.stderr
+
+
+def test_strategies_of_ones_own_are_compared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setitem(STRATEGIES, "mine", STRATEGIES["es"])
+    options = ("--devices", 1, "--strategies", "es, mine")
+    assert run("strategies", "gold13", *options) == 2
+    assert "'gold13' is unknown" in capsys.readouterr().err  # which comes after strategies
+    assert run("strategies", "lj5", *options[:-1], "es, hers") == 2
+    assert "hers unknown; choose from" in capsys.readouterr().err
+
+
+def test_defaults_that_depend_on_the_tasks_say_so(capsys: pytest.CaptureFixture) -> None:
+    assert run("train", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert shown.count("depends on the tasks.") == len(OF_TASKS)
+    assert "Usually 500; it depends on the tasks." in shown
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -197,7 +217,7 @@ def test_exit_codes(tmp_path: Path, engine: Any) -> None:
     assert run("search", "lj13", "--until", "reference", "--out", next(out)) == 1
     assert run("search", "lj13", "--until", "-41.4", "--out", next(out)) == 0
     assert run("search", "lj13", "--minutes", 1, "--out", next(out)) == 0
-    for what in ("soon",):
+    for what in ("soon", "nan", "-inf"):
         assert run("search", "lj13", "--until", what, "--out", next(out)) == 2
     engine.status = "it was interrupted"
     folder = next(out)
