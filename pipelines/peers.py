@@ -19,10 +19,9 @@ from typing import Annotated
 if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
-import jax
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 from pipelines.rivals import RIVALS
 
 
@@ -48,7 +47,7 @@ def main(
         seed: Determines the starts.
         output: A JSON file for the numbers.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h import methods, tasks as problems
     from l2h.evaluation import evaluate
     from l2h.potentials import LennardJones
