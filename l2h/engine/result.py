@@ -88,8 +88,8 @@ class SearchResult:
 
     @property
     def unit(self) -> str:
-        """The unit of all energies: eV, or the potential's own epsilon."""
-        return "eV" if self.task.symbols else "epsilon"
+        """The unit of all energies: eV or epsilon; empty where none is stated."""
+        return self.task.units.energy
 
     @property
     def hit(self) -> bool | None:
@@ -136,7 +136,7 @@ class SearchResult:
         times = _times(int(self.hits[0]))
         if self.discovery:
             return (
-                f"WARNING: the lowest structure lies {-self.above:.6f} {self.unit} BELOW "
+                f"WARNING: the lowest structure lies {self._said(-self.above, 6)} BELOW "
                 f"the lowest known energy, found {times}: a discovery or a bug; look at "
                 "the structure"
             )
@@ -151,9 +151,12 @@ class SearchResult:
             )
         return (
             f"the known global minimum was not found; the lowest structure lies "
-            f"{self.above:.4f} {self.unit} above it, found {times}, "
+            f"{self._said(self.above, 4)} above it, found {times}, "
             f"{quiet}; search longer"
         )
+
+    def _said(self, energy: float, digits: int) -> str:
+        return f"{energy:.{digits}f} {self.unit}".rstrip()
 
     def to_ase(self) -> "list[Atoms]":
         """Return the minima as ASE's Atoms, lowest first, with energies and forces."""

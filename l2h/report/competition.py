@@ -288,10 +288,10 @@ def _draw_costs(axes: "Axes", group: Sequence[Trials], colours: Mapping[str, str
 
 
 def _draw_finals(axes: "Axes", group: Sequence[Trials], colours: Mapping[str, str]) -> None:
-    unit = "eV" if group[0].task.symbols else "ε"
+    task = group[0].task
     axes.set(
         title="Lowest energy of each start, quenched",
-        xlabel=f"energy ({unit})" if group[0].task.potential.space.invariant else "value",
+        xlabel=task.units.label("energy" if task.potential.space.invariant else "value"),
     )
     finite = {s.method: s.energies[np.isfinite(s.energies)] for s in group}
     everything = np.concatenate([*finite.values(), [_reference(group)]])

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..engine import SearchResult
 from ..io import write_atomically
+from ..potentials import METAL, Units
 from ..spaces import Periodic
 from . import charts, structure
 from .charts import Axis, number
@@ -92,7 +93,7 @@ def page(
     if viewer and code is None:
         raise ValueError(f"viewer: {VIEWER} is not installed; pip install 'l2h[page]'.")
     code = code if len(result.energies) else None
-    task, unit = result.task, "eV" if result.unit == "eV" else "ε"
+    task, units = result.task, result.task.units
     if point_groups and len(point_groups) != len(result.energies):
         raise ValueError(
             f"point_groups: {len(point_groups)} for {len(result.energies)} minima."
@@ -104,7 +105,7 @@ def page(
         f"seed {result.seed}",
     ]
     if task.reference is not None:
-        facts.append(f"lowest known energy {decimals(task.reference, 6)} {unit}")
+        facts.append(f"lowest known energy {_said(task.reference, 6, units)}")
     if result.status:
         facts.append(result.status)
     values = {
@@ -113,10 +114,10 @@ def page(
         "verdict": escape(_sentence(result.verdict)),
         "facts": escape("; ".join(facts) + "."),
         "viewer": _viewer(result, code is not None),
-        "table": _table(result, point_groups, unit),
-        "way": way(result, unit),
-        "progress": _progress(result, unit),
-        "histogram": _histogram(result, unit),
+        "table": _table(result, point_groups),
+        "way": way(result),
+        "progress": _progress(result),
+        "histogram": _histogram(result),
         "arms": _arms(result),
         "command": f"<pre><code>{escape(command)}</code></pre>" if command else "",
         "settings": _settings(result, code is not None),
@@ -146,12 +147,17 @@ def decimals(value: float, digits: int) -> str:
     return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
+def _said(energy: float, digits: int, units: Units) -> str:
+    return f"{decimals(energy, digits)} {units.symbol}".rstrip()
+
+
+def _table(result: SearchResult, groups: Sequence[str]) -> str:
+    units = result.task.units
     count = min(len(result.energies), SHOWN)
     shown = len(_HEADS) if groups else len(_HEADS) - 1
     head = "".join(
-        f'<th scope="col" title="{what}"><button type="button">{name}'
-        f"{f' ({unit})' if name in ('energy', 'gap') else ''}</button></th>"
+        f'<th scope="col" title="{what}"><button type="button">'
+        f"{units.label(name) if name in ('energy', 'gap') else name}</button></th>"
         for name, what in list(_HEADS.items())[:shown]
     ).replace("<th ", '<th aria-sort="ascending" ', 1)
     rows = []
@@ -221,7 +227,7 @@ def _picture(result: SearchResult, k: int) -> str:
     return structure.svg(result.task, result.positions[k], label)
 
 
-def _progress(result: SearchResult, unit: str) -> str:
+def _progress(result: SearchResult) -> str:
     points = np.asarray(result.progress, np.float64)
     points = points[np.all(np.isfinite(points), axis=1)] if len(points) else points
     if not len(points):
@@ -231,29 +237,31 @@ def _progress(result: SearchResult, unit: str) -> str:
     low = min(low, known) if known is not None else low
     # A range of last digits would only show rounding.
     room = max(0.06 * (high - low), 1e-3 * abs(low)) or 1.0
-    x = Axis(max(1.0, 0.8 * float(points[0, 0])), float(points[-1, 0]) * 1.05, "", log=True)
     label = (
         f"Lowest energy against evaluations: from {high:.4f} after {points[0, 0]:,.0f} to "
         f"{points[-1, 1]:.4f} after {points[-1, 0]:,.0f}."
     )
-    x = Axis(x.low, x.high, "evaluations of energy and gradient", log=True)
-    y = Axis(low - room, high + room, f"energy ({unit})")
+    begin, end = max(1.0, 0.8 * float(points[0, 0])), 1.05 * float(points[-1, 0])
+    x = Axis(begin, end, "evaluations of energy and gradient", log=True)
+    y = Axis(low - room, high + room, result.task.units.label("energy"))
     note = "" if known is None else '<p class="note">Dashed: the lowest known energy.</p>'
     return charts.steps(points, x, y, known, label) + note
 
 
-def _histogram(result: SearchResult, unit: str) -> str:
+def _histogram(result: SearchResult) -> str:
+    units = result.task.units
     gaps = np.asarray(result.energies - result.energies[:1], np.float64)
     if not len(gaps):
         return '<p class="note">Nothing was found.</p>'
     width = max(float(gaps.max()), 1e-3 * abs(float(result.energies[0])), 1e-9) / BINS
     edges = width * (np.arange(BINS + 2) - 0.5)
     heights, _ = np.histogram(gaps, edges, weights=result.hits)
-    x = Axis(float(edges[0]), float(edges[-1]), f"energy above the lowest ({unit})")
+    x = Axis(float(edges[0]), float(edges[-1]), units.label("energy above the lowest"))
     y = Axis(0.0, 1.05 * float(heights.max()), "times found")
     label = (
         f"How often energies were found: the lowest {result.hits[0]:,} times of "
-        f"{int(np.sum(result.hits)):,}; the highest lies {gaps.max():.4f} {unit} above it."
+        f"{int(np.sum(result.hits)):,}; the highest lies "
+        f"{_said(float(gaps.max()), 4, units)} above it."
     )
     return charts.columns(edges, np.asarray(heights, np.float64), x, y, label)
 
@@ -348,7 +356,8 @@ def _scripts(result: SearchResult, code: tuple[str, str] | None) -> str:
 def _minima(result: SearchResult) -> dict[str, Any]:
     """Return the minima as chemiscope reads them, and how pictures show them."""
     task, count = result.task, min(len(result.energies), SHOWN)
-    scale = BOND if task.symbols is None else float(task.potential.scale.length)
+    angstrom = task.units.length == METAL.length
+    scale = float(task.potential.scale.length) if angstrom else BOND
     names = list(task.symbols) if task.symbols else ["X"] * task.n
     frames, reach, corner = [], 0.0, np.zeros(3)
     for positions in result.positions[:count]:

@@ -84,7 +84,7 @@ def transfer_figure(results: Sequence[Sequence[Trials]], published: Published) -
             axes.axvline(task.reference, color="black", linestyle="--", linewidth=1)
         axes.set(
             title=f"{task.name}, {group[0].budget:,} evaluations",
-            xlabel=f"mean energy ({'eV' if task.symbols else 'ε'})",
+            xlabel=task.units.label("mean energy"),
         )
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)

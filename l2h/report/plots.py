@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from ..io import write_atomically
+from ..potentials import Units
 from ..tasks import Task
 from .structure import draw
 
@@ -34,7 +35,7 @@ def training_figure(
     energies: Mapping[str, ArrayLike],
     reference: float | None,
     title: str,
-    energy_unit: str = "ε",
+    units: Units,
     tolerance: float,
     structure: tuple[Task, Float[np.ndarray, "n d"]] | None = None,
 ) -> "Figure":
@@ -51,7 +52,7 @@ def training_figure(
         energies: for each optimizer, the final energy of every start, after its quench.
         reference: the global minimum's energy, if known.
         title: what was trained.
-        energy_unit: unit of all energies.
+        units: of all energies.
         tolerance: how far from `reference` an energy still counts as a hit.
         structure: task and positions of the lowest structure, if there is one.
 
@@ -76,8 +77,8 @@ def training_figure(
     _draw_learning(learning, updates, losses, validation)
     _draw_descent(descent, traces, reference, colours)
     _draw_final(final, energies, reference, tolerance, colours)
-    descent.set_ylabel(f"energy ({energy_unit})")
-    final.set_xlabel(f"final energy, quenched ({energy_unit})")
+    descent.set_ylabel(units.label("energy"))
+    final.set_xlabel(units.label("final energy, quenched"))
     for axes in (learning, descent, final):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.92", linewidth=0.8)

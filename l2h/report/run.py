@@ -83,7 +83,7 @@ def _figure(a: Assessment, rows: list[dict[str, Any]]) -> Any:
         reference=a.learned.full.reference,
         title=f"{a.task.name}{'' if a.trained else ' (never trained on)'}: "
         f"{a.learned.full.starts} held-out starts, {a.learned.full.steps} steps",
-        energy_unit="eV" if a.task.symbols else "ε",
+        units=a.task.units,
         tolerance=a.task.window,
         structure=_lowest(a),
     )

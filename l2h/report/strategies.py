@@ -63,22 +63,20 @@ def strategies_figure(
     *,
     title: str,
     reference: float | None = None,
-    energy_unit: str = "ε",
 ) -> "Figure":
     """Draw losses and success against updates, and success of every seed.
 
     Arguments:
         runs: of each strategy, one per seed.
         title: what was trained.
-        reference: the global minimum's energy in the unit of the losses, if known.
-        energy_unit: unit of losses.
+        reference: the global minimum's energy in natural units, as losses, if known.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(16, 4.8), dpi=130, layout="constrained")
     learning, centre, success = figure.subplots(1, 3, width_ratios=[1.4, 1, 1])
     _draw_losses(learning, runs, reference)
-    learning.set_ylabel(f"meta-loss ({energy_unit})")
+    learning.set_ylabel("meta-loss (natural units)")
     _draw_validation(centre, runs)
     _draw_success(success, runs)
     for axes in (centre, success):

@@ -56,7 +56,7 @@ def walks_figure(walks: Sequence[Walks], symmetric: Sequence[Walks]) -> "Figure"
     from matplotlib.figure import Figure
 
     task, steps = walks[0].task, walks[0].strides.shape[1]
-    unit = "eV" if task.symbols else "ε"
+    energy = task.units.label("energy")
     figure = Figure(figsize=(19, 8.6), dpi=110, layout="constrained")
     panels = figure.subplots(2, 4)
     (seen, below, visits, found), (strides, downhill, radii, broken) = panels
@@ -77,8 +77,8 @@ def walks_figure(walks: Sequence[Walks], symmetric: Sequence[Walks]) -> "Figure"
     draw(downhill, walks, moves, lambda own: own.downhill)
     draw(radii, walks, states, lambda own: own.radii)
     draw(broken, symmetric, states, lambda own: own.asymmetry)
-    seen.set(title="Energy as seen", ylabel=f"energy ({unit})")
-    below.set(title="Energy of the minimum below", ylabel=f"energy ({unit})")
+    seen.set(title="Energy as seen", ylabel=energy)
+    below.set(title="Energy of the minimum below", ylabel=energy)
     if task.reference is not None:
         below.axhline(task.reference, color="black", linestyle="--", linewidth=1)
         _limit(below, [own.quenched for own in walks], task.reference)
