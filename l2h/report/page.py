@@ -61,6 +61,7 @@ def write_page(
     command: str | None = None,
     point_groups: Sequence[str] = (),
     viewer: bool | None = None,
+    again: str | None = None,
 ) -> Path:
     """Write the page of a search; the same search gives the same bytes.
 
@@ -71,6 +72,7 @@ def write_page(
         point_groups: of the minima, if they are known.
         viewer: whether structures may be turned; by default, if chemiscope is installed,
             whose JavaScript then becomes part of the file. Pictures take its place.
+        again: command that writes the page anew, if there is one.
 
     Raises:
         ValueError: if the viewer is asked for and chemiscope is not installed, or
@@ -78,7 +80,7 @@ def write_page(
         OSError: if the file cannot be written.
     """
     path = Path(path)
-    write_atomically(path, page(result, command, point_groups, viewer))
+    write_atomically(path, page(result, command, point_groups, viewer, again))
     return path
 
 
@@ -87,6 +89,7 @@ def page(
     command: str | None = None,
     point_groups: Sequence[str] = (),
     viewer: bool | None = None,
+    again: str | None = None,
 ) -> str:
     """Return the text of `write_page`."""
     code = None if viewer is False else viewer_code()
@@ -113,7 +116,7 @@ def page(
         "style": _template("page.css"),
         "verdict": escape(_sentence(result.verdict)),
         "facts": escape("; ".join(facts) + "."),
-        "viewer": _viewer(result, code is not None),
+        "viewer": _viewer(result, code is not None, again),
         "table": _table(result, point_groups),
         "way": way(result),
         "progress": _progress(result),
@@ -190,7 +193,7 @@ def _table(result: SearchResult, groups: Sequence[str]) -> str:
     )
 
 
-def _viewer(result: SearchResult, interactive: bool) -> str:
+def _viewer(result: SearchResult, interactive: bool, again: str | None) -> str:
     if not len(result.energies):
         return '<p class="note">Nothing was found.</p>'
     pictures = []
@@ -202,10 +205,10 @@ def _viewer(result: SearchResult, interactive: bool) -> str:
         )
     gallery = f'<div class="gallery">{"".join(pictures)}</div>'
     if not interactive:
+        how = "" if again is None else f": <code>{escape(again)}</code>"
         return (
             f'{gallery}<p class="note screen">To turn structures, install the viewer, '
-            "<code>pip install 'l2h[page]'</code>, and write this page again: "
-            "<code>l2h report DIR</code>.</p>"
+            f"<code>pip install 'l2h[page]'</code>, and write this page again{how}.</p>"
         )
     # A picture, of whatever is chosen, stands in the viewer's place until it is ready.
     return (

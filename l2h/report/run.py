@@ -57,7 +57,9 @@ def write_results(
             result = found(learned, (a.adam.full,), seed)
             groups = point_groups(result)
             page = folder / f"report{suffix}.html"
-            paths += [structures, write_page(page, result, point_groups=groups)]
+            again = "l2h train --resume DIR"
+            write_page(page, result, point_groups=groups, again=again)
+            paths += [structures, page]
         picture = folder / f"report{suffix}.png"
         write_figure(picture, _figure(a, rows))
         paths.append(picture)

@@ -39,7 +39,13 @@ def write_search(
     if not result.task.potential.space.invariant or not len(result.energies):
         return paths
     paths += _write_structures(folder, result, groups)
-    page = write_page(folder / "report.html", result, command=command, point_groups=groups)
+    page = write_page(
+        folder / "report.html",
+        result,
+        command=command,
+        again="l2h report DIR",
+        point_groups=groups,
+    )
     return [*paths, page]
 
 
