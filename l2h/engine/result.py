@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..io import to_atoms, write_atomically
+from ..io import plain, to_atoms, write_atomically
 from ..tasks import Task
 from .trajectory import Trajectory
 
@@ -192,10 +192,10 @@ class SearchResult:
             "evaluations_to_hit": self.evaluations_to_hit,
             "verdict": self.verdict,
             "status": self.status,
-            "counts": _plain(self.counts),
-            "arms": _plain(self.arms),
-            "progress": _plain(self.progress),
-            "settings": _plain(self.settings),
+            "counts": plain(self.counts),
+            "arms": plain(self.arms),
+            "progress": plain(self.progress),
+            "settings": plain(self.settings),
             "minima": [
                 {
                     "energy": float(self.energies[k]),
@@ -225,7 +225,7 @@ class SearchResult:
             raise ValueError(f"notes: {len(notes)} for {len(self.energies)} minima.")
         content = self.summary()
         for k, row in enumerate(content["minima"]):
-            row.update(_plain(notes[k]) if notes else {})
+            row.update(plain(notes[k]) if notes else {})
             # All digits: what reads the file again gets the same numbers.
             row["positions"] = self.positions[k].tolist()
         if self.trajectory is not None:
@@ -318,18 +318,3 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
-
-
-def _plain(value: Any) -> Any:
-    """Return plain Python without infinities, which JSON lacks."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)

@@ -51,7 +51,7 @@ def write_search(
 
 def table(result: SearchResult) -> str:
     """Return the lowest minima as plain text, and what was found in words."""
-    groups = point_groups(result)
+    groups = point_groups(result, ROWS)
     lines = [f"{'energy':>16} {'gap':>12} {'found':>7} {'first at':>10}  group"]
     for k in range(min(len(result.energies), ROWS)):
         lines.append(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..training.comparison import WINDOW, StrategyRun, jumps
-from .plots import COLOURS
+from .plots import COLOURS, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,10 +82,7 @@ def strategies_figure(
     for axes in (centre, success):
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    for axes in (learning, centre, success):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="0.92", linewidth=0.8)
-        axes.set_axisbelow(True)
+    tidy(learning, centre, success)
     learning.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9, ncols=2)
     figure.suptitle(title, fontsize=13)
     return figure

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..evaluation import Walks
-from .plots import COLOURS, bands
+from .plots import COLOURS, bands, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,9 +99,7 @@ def walks_figure(walks: Sequence[Walks], symmetric: Sequence[Walks]) -> "Figure"
     )
     for axes in panels.ravel():
         axes.set_xlabel("step (one evaluation each)")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="0.92", linewidth=0.8)
-        axes.set_axisbelow(True)
+    tidy(*panels.ravel())
     handles, names = found.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), fontsize=10)
     figure.suptitle(
