@@ -25,6 +25,23 @@ class AbstractTrainable(eqx.Module):
         "real", "positive" (trained as a logarithm), "fraction" (as a logit) or None."""
 
 
+def untrained(module: eqx.Module) -> PyTree:
+    """Return coordinates that keep every leaf of `module` fixed."""
+    return jax.tree.map(lambda _: None, module)
+
+
+def trained(module: Any, **coordinates: PyTree) -> PyTree:
+    """Return coordinates of `module` with the named fields trained, all others fixed; what
+    a field that is a module declares is a tree of them."""
+    names = list(coordinates)
+    return eqx.tree_at(
+        lambda tree: [getattr(tree, name) for name in names],
+        untrained(module),
+        [coordinates[name] for name in names],
+        is_leaf=lambda leaf: leaf is None,
+    )
+
+
 def as_array(value: Any) -> Any:
     """Turn a number into an array leaf, so that sweeping it does not retrace.
 

@@ -3,6 +3,7 @@
 from enum import IntEnum
 
 import jax
+import numpy as np
 from jaxtyping import Array, Int, Integer, Key, PRNGKeyArray
 
 
@@ -16,10 +17,16 @@ class Domain(IntEnum):
     SEARCH = 5
     WEIGHTS = 6
     NOISE = 7
+    SHARES = 8
+    ONWARD = 9
 
     def key(self, seed: int | Integer[Array, ""]) -> PRNGKeyArray:
         """Return the root key of this purpose for a seed."""
         return jax.random.fold_in(jax.random.key(seed), int(self))
+
+    def generator(self, seed: int, number: int) -> np.random.Generator:
+        """Return a generator of the host for one draw of this purpose."""
+        return np.random.default_rng([int(self), seed, number])
 
 
 class Purpose(IntEnum):

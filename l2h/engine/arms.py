@@ -170,13 +170,23 @@ def _alloy(task: Task) -> bool:
     return isinstance(task.potential, Gupta) and len(task.potential.A) > 1
 
 
+def _divides(task: Task) -> bool:
+    """Whether structures of the task can have a symmetry: not every cell can be divided."""
+    try:
+        symmetric(task)
+    except ValueError:
+        return False
+    return True
+
+
 def default(task: Task) -> tuple[str, ...]:
     """Return the names of the arms that make sense for a task, the best bet first."""
     space = task.potential.space
     if not space.invariant or space.dimension != 3:
         return ("random", "bh-plain")
     if not suits(task.potential):
-        return ("symmetric", "onward", "bh-strong", "random")
+        others = "random", "onward", "bh-strong"
+        return ("symmetric", *others) if _divides(task) else others
     # A network knows what it was trained on: close-packed clusters of these sizes.
     known = task.n <= 80
     descents = ("learned", "learned-symmetric") if known else ("symmetric",)

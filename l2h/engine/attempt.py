@@ -1,6 +1,5 @@
 """One attempt: start, walk, probation, quench, repair; the pure parts of a search."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,10 +13,21 @@ from .._platform import in_turn
 from .._rollout import advance, rollout
 from ..inits import AbstractInit, Spent, Start, begin_at
 from ..lattice import rearrange, suits
-from ..optimizers import LBFGS, AbstractOptimizer, Invariant, Quench, State, quench
-from ..optimizers.quench import gradient_rms
+from ..optimizers import (
+    LBFGS,
+    AbstractOptimizer,
+    AbstractWatch,
+    Invariant,
+    Quench,
+    State,
+    Status,
+    gradient_rms,
+    quench,
+    run,
+)
 from ..optimizers.seldom import seldom
 from ..potentials import AbstractPotential, Observation
+from ..symmetry import Invariance
 from .abandonment import Abandonment
 
 # A structure counts as better if its energy is lower by this, in natural energies.
@@ -36,6 +46,8 @@ class Walked(eqx.Module):
     positions: Float[Array, "n d"]
     """The lowest of the walk; the start without one."""
     spent: Spent
+    invariance: Invariance | None = None
+    """The symmetry that the walk has kept; None without one."""
 
 
 class Begun(eqx.Module):
@@ -49,6 +61,8 @@ class Begun(eqx.Module):
     """Energy where it is expected to end."""
     spent: Spent
     """So far, on start and walk, too."""
+    invariance: Invariance | None = None
+    """The symmetry that the walk has kept; None without one."""
 
 
 class Ended(eqx.Module):
@@ -62,6 +76,13 @@ class Ended(eqx.Module):
     """Since its probation."""
     repairs: Int[Array, ""]
     """Exchanges with vacancies that lowered the energy."""
+
+
+def within(
+    invariance: Invariance | None, walk: AbstractOptimizer[Any]
+) -> AbstractOptimizer[Any]:
+    """Return a walk that does not leave the symmetry of its start; the quench may."""
+    return walk if invariance is None else Invariant(walk, invariance)
 
 
 @eqx.filter_jit
@@ -102,14 +123,13 @@ def start(
         positions, spent = begun.positions, begun.spent
         if walk is not None:
             optimizer, steps = walk
-            if begun.invariance is not None:
-                # Walks do not leave the symmetry of a start; the quench may.
-                optimizer = Invariant(optimizer, begun.invariance)
+            optimizer = within(begun.invariance, optimizer)
             walked = rollout(optimizer, potential, positions, steps, key=key)
             positions = walked.best_positions
             spent += Spent(walked.state.evaluations, jnp.asarray(0, jnp.int32))
         absent = ((0, 0 if rows is None else rows - n), (0, 0))
-        return Walked(jnp.pad(begun.positions, absent), jnp.pad(positions, absent), spent)
+        first, last = jnp.pad(begun.positions, absent), jnp.pad(positions, absent)
+        return Walked(first, last, spent, begun.invariance)
 
     # Starts take loops of very different lengths, which none should wait for.
     return jax.vmap(go)(*in_turn(begin, (keys, known)))
@@ -130,29 +150,36 @@ def probation(rule: Abandonment, potential: AbstractPotential, starts: Walked) -
         state = optimizer.init(potential, walked.positions, horizon=LIMIT, key=key)
         state = advance(optimizer, potential, state, rule.after, key=key)
         spent = walked.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
-        return Begun(walked.start, state, rule.expected(potential, state), spent)
+        expected = rule.expected(potential, state)
+        return Begun(walked.start, state, expected, spent, walked.invariance)
 
     return jax.vmap(one)(starts)
 
 
-def _descend(
-    potential: AbstractPotential,
-    state: State,
-    tolerance: Float[Array, ""],
-    hopeless: Callable[[State], Bool[Array, ""]],
-) -> State:
-    """Quench until the gradient vanishes or the attempt is hopeless."""
-    optimizer, key = LBFGS.coarse(), jax.random.key(0)
+class Descent(AbstractWatch[Status]):
+    """Ends a quench when the gradient vanishes, the energy is not finite, or the attempt is
+    hopeless."""
 
-    def unfinished(state: State) -> Bool[Array, ""]:
-        going = gradient_rms(potential, state.observation) >= tolerance
-        going &= state.valid & (state.evaluations < LIMIT)
-        return going & ~hopeless(state)
+    rule: Abandonment
+    best: Float[Array, ""]
+    """Lowest energy known."""
+    tolerance: Float[Array, ""]
+    judged: Bool[Array, ""]
+    """Whether the attempt may be given up."""
 
-    def body(state: State) -> State:
-        return optimizer.step(potential, state, key=key)
+    def begin(self, potential: AbstractPotential, state: State) -> Status:
+        hopeless = self.rule.hopeless(self.rule.expected(potential, state), self.best)
+        lost = self.judged & (state.steps >= self.rule.after) & hopeless
+        status = Status.where(lost, Status.stalled, Status.unfinished)
+        status = Status.where(state.valid, status, Status.invalid)
+        still = gradient_rms(potential, state.observation) < self.tolerance
+        return Status.where(still, Status.converged, status)
 
-    return jax.lax.while_loop(unfinished, body, state)
+    def note(self, potential: AbstractPotential, state: State, notes: Status) -> Status:
+        return self.begin(potential, state)
+
+    def status(self, notes: Status) -> Status:
+        return notes
 
 
 @eqx.filter_jit
@@ -189,14 +216,12 @@ def finish(
         unit = cast(potential.scale, dtype)
         tolerance = jnp.where(first, *(jnp.asarray(t, dtype) for t in tolerances))
 
-        def hopeless(state: State) -> Bool[Array, ""]:
-            lost = rule.hopeless(rule.expected(potential, state), best)
-            return first & (state.steps >= rule.after) & lost
-
-        state = _descend(potential, before, tolerance, hopeless)
+        watch, key = Descent(rule, best, tolerance, first), jax.random.key(0)
+        left = LIMIT - before.evaluations
+        state, status = run(LBFGS.coarse(), potential, before, left, watch, key=key)
         seen = state.observation
         energy = jnp.where(first | state.valid, seen.energy, jnp.inf).astype(dtype)
-        converged = state.valid & (gradient_rms(potential, seen) < tolerance)
+        converged = status == Status.converged
         lower = energy < ended.energy - BETTER * unit.energy
         better = jnp.where(first, converged, lower)
         kept = first | better

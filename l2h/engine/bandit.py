@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..domains import Domain
 from ..inits import Spent
 
 # Every arm gets this share of all evaluations, at least.
@@ -89,7 +90,7 @@ class Shares:
         lacking = (self.floor * total - spent) / costs
         if lacking.max() > 1:
             return int(np.argmax(lacking))
-        random = np.random.default_rng([seed, number])
+        random = Domain.SHARES.generator(seed, number)
         finds = np.array([t.finds for t in tallies]) + PRIOR_FINDS
         rates = random.gamma(finds) / (spent + PRIOR_EVALUATIONS)
         # An arm never tried has but its prior; it is tried by its floor alone.

@@ -193,6 +193,8 @@ class Crew:
 
     def _finishing(self, rule: Abandonment, begun: Begun, best: float) -> tuple[Any, ...]:
         rule = cast(jax.device_get(rule), SINGLE)
+        # What only walks have would make another program for each kind of them.
+        begun = Begun(begun.start, begun.state, begun.expected, begun.spent)
         return rule, self.room.potential, begun, np.asarray(best, SINGLE)
 
     def _polishing(self, structures: Any, tolerance: float) -> tuple[Any, ...]:

@@ -102,13 +102,11 @@ class Ledger:
 
     def merge(self, found: Minimum) -> None:
         """Add a minimum, or its hits to those of the same one."""
+        gap = ENERGY_WINDOW * self.unit
         for known in self.minima:
-            near = abs(known.energy - found.energy) <= ENERGY_WINDOW * self.unit
+            near = abs(known.energy - found.energy) <= gap
             if near and np.max(np.abs(known.mark - found.mark)) <= LENGTH_WINDOW:
-                known.hits += found.hits
-                known.first_evaluation = min(known.first_evaluation, found.first_evaluation)
-                if known.attempt < 0 or 0 <= found.attempt < known.attempt:
-                    known.attempt, known.arm = found.attempt, found.arm
+                _add(known, found)
                 return
         self.minima.append(found)
         self.minima.sort(key=lambda m: m.energy)
@@ -151,12 +149,13 @@ class Ledger:
     ) -> None:
         """Keep a finished structure that is not worth polishing now; see `enter`."""
         tally.best = min(tally.best, energy)
+        who, gap = self._who(tally, independent), ALIKE * self.unit
+        found = Spare(energy, positions, 1, self.evaluations, *who)
         for spare in self.spares:
-            if abs(spare.energy - energy) <= ALIKE * self.unit:
-                spare.hits += 1
+            if abs(spare.energy - energy) <= gap:
+                _add(spare, found)
                 return
-        who = self._who(tally, independent)
-        self.spares.append(Spare(energy, positions, 1, self.evaluations, *who))
+        self.spares.append(found)
         self.spares.sort(key=lambda s: s.energy)
         del self.spares[SPARE:]
 
@@ -226,6 +225,14 @@ class Ledger:
             ledger.spares.append(Spare(float(e), x, *map(int, counts)))
         ledger.progress = [(int(n), float(e)) for n, e in tree["progress"]]
         return ledger
+
+
+def _add(known: Minimum | Spare, found: Minimum | Spare) -> None:
+    """Add the hits of what was found again, and who was first to find it unaided."""
+    known.hits += found.hits
+    known.first_evaluation = min(known.first_evaluation, found.first_evaluation)
+    if known.attempt < 0 or 0 <= found.attempt < known.attempt:
+        known.attempt, known.arm = found.attempt, found.arm
 
 
 def _numbers(spent: Spent) -> list[int]:

@@ -1,16 +1,14 @@
 """What is to be searched, and how: one search's input, checked before anything runs."""
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
+from .._digest import digest
 from ..inits import Harmonic
 from ..potentials import AbstractPotential
 from ..tasks import Task, get
@@ -100,7 +98,7 @@ class Problem:
             "atoms": self.task.n,
             "seed": self.seed,
             "arms": [arm.name for arm in self.arms],
-            "parameters": _digest((self.task.potential, self.arms, self.rule)),
+            "parameters": digest((self.task.potential, self.arms, self.rule)),
             "after": self.rule.after,
             "floor": self.shares.floor,
             "adaptive": self.shares.adaptive,
@@ -146,6 +144,8 @@ def target_of(task: Task, until: str | float | None) -> float | None:
         return task.reference
     if isinstance(until, str):
         raise ValueError(f'until: {until!r} given; say "reference", or give an energy.')
+    if until is not None and not math.isfinite(until):
+        raise ValueError(f"until: {until} given; give a finite energy.")
     return until
 
 
@@ -162,10 +162,3 @@ def devices_of(count: int | None) -> list[Any]:
             "no more than these."
         )
     return present[:count]
-
-
-def _digest(tree: Any) -> str:
-    """Return a mark of all numbers in a tree, the same in every process."""
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array))]
-    content = b"".join(f"{x.dtype}{x.shape}".encode() + x.tobytes() for x in leaves)
-    return hashlib.sha256(content).hexdigest()[:16]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from ..io import plain, to_atoms, write_atomically
 from ..tasks import Task
@@ -96,18 +96,14 @@ class SearchResult:
         """Whether the lowest known minimum was found; None where none is known."""
         if self.task.reference is None:
             return None
-        return bool(np.any(self._same))
-
-    @property
-    def _same(self) -> Bool[np.ndarray, " k"]:
-        return np.abs(self.energies - float(self.task.reference or 0)) <= self.window
+        return bool(np.any(self.task.is_hit(self.energies)))
 
     @property
     def evaluations_to_hit(self) -> int | None:
         """Evaluations made when the lowest known minimum was found first."""
         if not self.hit:
             return None
-        return int(np.min(self.first_evaluation[self._same]))
+        return int(np.min(self.first_evaluation[self.task.is_hit(self.energies)]))
 
     @property
     def above(self) -> float:

@@ -15,6 +15,7 @@ from ..optimizers import LBFGS, AbstractOptimizer
 from ..potentials import Callback
 from .abandonment import Abandonment
 from .arms import Arm, abandonment, choose
+from .attempt import within
 from .crew import Crew
 from .result import SearchResult
 from .trajectory import Trajectory
@@ -87,7 +88,8 @@ def retrace(
     start, settled = (x[: task.n] for x in (first.start, first.state.observation.positions))
     way = _Way()
     if chosen.walk is not None:
-        _walk(way, chosen, result, start, settled, key)
+        walk = within(first.invariance, chosen.walk)
+        _walk(way, walk, chosen.steps, result, start, settled, key)
     _descend(way, result, start if chosen.walk is None else settled)
     last = crew.finish(rule, begun, [0], math.inf)[0]
     apart = partial(_apart, float(task.potential.scale.length))
@@ -110,16 +112,16 @@ def retrace(
 
 def _walk(
     way: _Way,
-    arm: Arm,
+    walk: AbstractOptimizer,
+    steps: int,
     result: SearchResult,
     start: Float[np.ndarray, "n d"],
     settled: Float[np.ndarray, "n d"],
     key: Any,
 ) -> None:
     """Add the walk, as far as its lowest structure, from which the descent begins."""
-    assert arm.walk is not None
     _, own = jax.random.split(key)
-    trace = _trace(arm.walk, result, start, arm.steps, own)
+    trace = _trace(walk, result, start, steps, own)
     last = int(np.argmin(trace.energies))
     length = float(result.task.potential.scale.length)
     if _apart(length, trace.positions[last], settled) > STRAYED:

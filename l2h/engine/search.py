@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
+from ..domains import Domain
 from ..inits import Spent
 from ..potentials import AbstractPotential
 from ..tasks import Task
@@ -31,6 +34,8 @@ RISK = 0.1
 # A finished structure this close to the best, in natural energies, is polished at once, to
 # this root mean square gradient.
 NEAR, SOUND = 0.1, 1e-3
+# Two energies of one structure, in natural energies, differ by no more.
+SAME = 1e-3
 # Probability that an attempt which begins from known minima takes the lowest, and the next
 # if it does not take that.
 LOW = 0.3
@@ -40,7 +45,7 @@ PAUSE = 5.0
 # So many failed attempts in a row, and something is wrong with the potential.
 FAILURES = 3
 # Of the engine's ways, on which results depend: books of another one are not continued.
-EDITION = 4
+EDITION = 5
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,13 @@ def search(
     return conclude(problem, hunt.crew, hunt.ledger, hunt.settings, status)
 
 
+@eqx.filter_jit
+def _energy(
+    potential: AbstractPotential, positions: Float[Array, "n d"]
+) -> Float[Array, ""]:
+    return potential.observe(positions).energy
+
+
 class _Search:
     """The host's loop around the pure parts."""
 
@@ -147,10 +159,23 @@ class _Search:
         self.ledger = Ledger(task, tallies)
         if self.file is not None and self.file.exists():
             self.ledger = Ledger.read(self.file, task, self.settings)
+            self._recognise(self.file)
         self.between = self.ledger
         self.begun_at = time.monotonic()
         self.searching_since: float | None = None
         self.written_at = self.begun_at
+
+    def _recognise(self, file: Path) -> None:
+        """Raise ValueError if the books are those of another potential: what a calculator
+        computes, nothing else tells."""
+        for known in self.ledger.minima[:1]:
+            again = float(_energy(self.task.potential, jnp.asarray(known.positions)))
+            if not abs(again - known.energy) <= SAME * self.ledger.unit:
+                raise ValueError(
+                    f"folder: {file} holds a structure with the energy {known.energy:.6f}, "
+                    f"to which this potential gives {again:.6f}; choose another folder, or "
+                    "the same potential."
+                )
 
     def run(self, note: Callable[[Progress], None]) -> str:
         """Go on until a limit is reached; return which, in words."""
@@ -269,8 +294,8 @@ class _Search:
     def _known(self, numbers: np.ndarray) -> Float[np.ndarray, "b n d"]:
         """Return a low structure for each attempt, the lower the more likely."""
         pool = sorted([*self.ledger.minima, *self.ledger.spares], key=lambda m: m.energy)
-        seed = self.problem.seed
-        draws = [np.random.default_rng([seed, int(i)]).geometric(LOW) for i in numbers]
+        drawn, seed = Domain.ONWARD.generator, self.problem.seed
+        draws = [drawn(seed, int(i)).geometric(LOW) for i in numbers]
         return np.stack([pool[min(k, len(pool)) - 1].positions for k in draws])
 
     def _finish(

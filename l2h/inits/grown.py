@@ -6,21 +6,28 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from .._leaves import AbstractTrainable, as_array, cast, require_positive
+from .._leaves import (
+    AbstractTrainable,
+    as_array,
+    cast,
+    concrete,
+    require_positive,
+    trained,
+)
 from ..lattice import Growing, Sites, grow, law, potential_with, settle, suits
-from ..optimizers import LBFGS, quench, trained
+from ..optimizers import LBFGS, quench
 from ..potentials import AbstractPotential, Scale
 from ..spaces import Partial, padded
-from ..symmetry import Groups, symmetric_fill
+from ..symmetry import COMMON, Groups, symmetric_fill
 from .base import AbstractDetailedInit, Spent, Start, require_draw
 from .scorer import Scorer, draw_style
 from .uniform import Uniform
 
 # Radius of a close-packed ball of n atoms over n^(1/3), with a margin, in natural lengths.
 PACKED = 0.55
-GROUPS = ("C1", "Cs", "C2", "C3", "C5", "D3", "D5", "T", "Td", "C5v")
 
 
 class Grown(AbstractDetailedInit, AbstractTrainable):
@@ -50,13 +57,14 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         limit: most steps of the core's quench; static.
 
     Raises:
-        ValueError: if a number is not positive, or there are not as many logits as groups.
+        ValueError: if a number is not positive (`noise` and `surplus`: is negative), or
+            there are not as many logits as groups.
 
     Reference: ours; measured in docs/measurements.md. Exchange with vacancies on a dynamic
         lattice: Shao, Cheng and Cai 2004, doi:10.1021/jp037780t.
     """
 
-    groups: Groups = eqx.field(default_factory=lambda: Groups(GROUPS, jnp.float32))
+    groups: Groups = eqx.field(default_factory=lambda: Groups(COMMON, jnp.float32))
     noise: Float[Array, ""] = eqx.field(converter=as_array, default=0.4)
     tolerance: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
     smallest: int = eqx.field(static=True, default=4)
@@ -70,8 +78,12 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
     limit: int = eqx.field(static=True, default=100)
 
     def __check_init__(self) -> None:
-        names = "largest", "tolerance", "radius", "calm", "small"
+        names = "largest", "tolerance", "radius", "calm", "small", "smallest", "limit"
         require_positive(**{name: getattr(self, name) for name in names})
+        for name in ("noise", "surplus"):
+            known = concrete(getattr(self, name))
+            if known is not None and not np.all(known >= 0):
+                raise ValueError(f"{name}: {known} given; give zero or more.")
         if self.largest > 1:
             raise ValueError(
                 f"largest: {self.largest} given; cores have 1 times all atoms at most."
@@ -85,7 +97,7 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
     @staticmethod
     def learning(
         key: PRNGKeyArray,
-        groups: Sequence[str] = GROUPS,
+        groups: Sequence[str] = COMMON,
         *,
         hidden: Sequence[int] = (16,),
         dtype: Any = jnp.float32,
@@ -135,9 +147,8 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         rows = padded(max(self.smallest, int(self.largest * n)) + self.surplus)
         rows = min(rows, capacity)
         target = jnp.asarray(potential.space.atoms(n), jnp.int32)
-        for_group, for_size, for_fill, for_noise, for_growth, for_rest = jax.random.split(
-            key, 6
-        )
+        keys = jax.random.split(key, 7)
+        for_group, for_size, for_fill, for_noise, for_style, for_growth, for_rest = keys
         operations, mask = p.groups[p._group(for_group)]
         most = jnp.maximum(p.largest * target.astype(dtype), self.smallest)
         span = jnp.floor(most - self.smallest + 1)
@@ -160,7 +171,7 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         noise = p.noise * _raised(jax.random.uniform(for_noise, (), dtype), p.calm)
         preference: Callable[[Growing, Sites], Array] | None = None
         if p.scorer is not None:
-            scorer, style = p.scorer, draw_style(jax.random.fold_in(for_noise, 1), dtype)
+            scorer, style = p.scorer, draw_style(for_style, dtype)
 
             def prefer(cluster: Growing, found: Sites) -> Array:
                 return scorer(cluster, found, operations, mask, target, noise, style)
@@ -188,13 +199,13 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         """Draw a group: one of all at random, which then gives way to another as often as
         its weight lies below the mean. Little changes where weights change little."""
         count = len(self.groups.names)
-        which = jax.random.randint(key, (), 0, count)
+        for_which, for_stay, for_other = jax.random.split(key, 3)
+        which = jax.random.randint(for_which, (), 0, count, jnp.int32)
         if self.logits is None:
             return which
         # Over their mean; exactly one where all are equal.
         weights = jnp.exp(self.logits - jnp.max(self.logits))
         weights = weights / jnp.mean(weights)
-        for_stay, for_other = jax.random.split(jax.random.fold_in(key, 1))
         stays = jax.random.uniform(for_stay, (), weights.dtype) < weights[which]
         rest = jnp.log(jnp.maximum(weights - 1, 0))
         return jnp.where(stays, which, jax.random.categorical(for_other, rest))

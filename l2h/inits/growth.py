@@ -7,9 +7,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from .._leaves import AbstractTrainable, as_array, cast, require_positive
-from ..optimizers import trained
-from .grown import GROUPS, Grown
+from .._leaves import AbstractTrainable, as_array, cast, require_positive, trained
+from ..symmetry import COMMON
+from .grown import Grown
 
 
 class Growth(AbstractTrainable):
@@ -33,7 +33,7 @@ class Growth(AbstractTrainable):
     @staticmethod
     def create(
         key: PRNGKeyArray,
-        groups: Sequence[str] = GROUPS,
+        groups: Sequence[str] = COMMON,
         *,
         hidden: Sequence[int] = (16,),
         dtype: Any = jnp.float32,

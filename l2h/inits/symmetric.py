@@ -13,6 +13,7 @@ from .._leaves import as_array, cast, require_positive
 from ..potentials import AbstractPotential
 from ..spaces import AbstractSpace, Free, Periodic
 from ..symmetry import (
+    COMMON,
     CellGroups,
     Fill,
     Groups,
@@ -25,11 +26,8 @@ from ..symmetry import (
 )
 from ..symmetry.fill import SPACING, SPECIAL
 from ..symmetry.point_groups import WITHOUT_CENTRE
-from .base import AbstractDetailedInit, Spent, Start
+from .base import AbstractDetailedInit, Spent, Start, require_draw
 from .uniform import Uniform
-
-# Few operations, which most clusters of known structure have among theirs.
-COMMON = ("C1", "Cs", "C2", "C3", "C5", "D3", "D5", "T", "Td", "C5v")
 
 
 class SymmetricStart(eqx.Module):
@@ -110,6 +108,7 @@ class Symmetric(AbstractDetailedInit):
         self, key: PRNGKeyArray, potential: AbstractPotential, n: int, dtype: Any
     ) -> SymmetricStart:
         """Draw a start together with its symmetry; arguments as those of a call."""
+        require_draw(potential, n, dtype)
         if n < 2:
             raise ValueError(f"n: {n} given; symmetric starts have at least 2 atoms.")
         key, group, filling, dealing = jax.random.split(key, 4)
@@ -160,7 +159,7 @@ class Symmetric(AbstractDetailedInit):
             return _Drawn(*cells.draw(key, cell), cell, None)
         if isinstance(space, Free) and space.dimension == 3 and space.invariant:
             names = able(self.groups, n)
-            index = jax.random.randint(key, (), 0, len(names))
+            index = jax.random.randint(key, (), 0, len(names), jnp.int32)
             rows = np.stack([completions(name, n) for name in names])
             operations, mask = Groups(names, dtype)[index]
             sums = jnp.asarray(rows, jnp.int32)[index]

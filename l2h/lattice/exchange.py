@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 from .._platform import matmul
 from .grow import Growing
 from .law import AbstractLaw
-from .sites import sites
+from .sites import sites, squared_distances
 
 # Atoms and vacancies among which one exchange chooses: the least bound and the best ones.
 WEAKEST, BEST = 16, 32
@@ -46,7 +46,7 @@ class Lattice(eqx.Module):
         points = jnp.concatenate([cluster.positions, found.positions])
         exists = jnp.concatenate([present, found.valid])
         occupied = jnp.concatenate([present, jnp.zeros_like(found.valid)])
-        squared = sum((c[:, None] - c[None]) ** 2 for c in points.T) * length**2
+        squared = squared_distances(points, points) * length**2
         see = exists[:, None] & exists[None] & ~jnp.eye(len(points), dtype=bool)
         species = jnp.zeros(len(points), jnp.int32)
         pair, weight = law.tables(jnp.where(see, squared, jnp.inf), species, species)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._platform import einsum, matmul
 from ..spaces import padded
-from .sites import SAME, Sites, probe, sites
+from .sites import SAME, Sites, probe, sites, squared_distances
 
 # Images of a site that are closer are one atom, at their mean; those closer than the
 # second number, after that, are equal but for rounding.
@@ -83,7 +83,7 @@ def orbit(
 
     reaches = jnp.asarray((TOGETHER, TOGETHER, TOGETHER, EQUAL), point.dtype)
     images = matmul(operations, jax.lax.scan(merged, point, reaches)[0])
-    equal = sum((c[:, None] - c[None]) ** 2 for c in images.T) < EQUAL**2
+    equal = squared_distances(images, images) < EQUAL**2
     earlier = np.triu(np.ones((len(images), len(images)), bool), 1)
     return images, mask & ~jnp.any(equal & earlier & mask[:, None], axis=0)
 
@@ -212,10 +212,7 @@ def _fill(
         joins = strong & fits
         number = cluster.count + added + jnp.cumsum(new, dtype=jnp.int32) - 1
         slots = jnp.where(new & joins, number, m)
-        away = sum(
-            (a[:, None] - b[None]) ** 2
-            for a, b in zip(images.T, found.positions.T, strict=True)
-        )
+        away = squared_distances(images, found.positions)
         taken = jnp.any(new[:, None] & (away < SAME**2), axis=0).at[first].set(True)
         extra = probe(images, new, found.positions)
         return (

@@ -111,7 +111,9 @@ def _(potential: LennardJones) -> AbstractLaw | None:
 
 @law.register
 def _(potential: Gupta) -> AbstractLaw | None:
-    return None if potential.taper is not None else GuptaLaw(potential=potential)
+    # Growth and swaps know two metals at most.
+    known = potential.taper is None and len(potential.A) <= 2
+    return GuptaLaw(potential=potential) if known else None
 
 
 def suits(potential: AbstractPotential) -> bool:

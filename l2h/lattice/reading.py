@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from .._platform import einsum, matmul
 from .grow import TOGETHER, Growing
-from .sites import Sites, _squared
+from .sites import Sites, squared_distances
 
 # Distances of neighbours in close-packed lattices and at their faults, in natural lengths,
 # and the half width within which an atom counts as one.
@@ -64,7 +64,7 @@ def read_sites(
     along = jnp.sum(matmul(out, shape) * out, axis=1) / (square + 0.05) * (3 / extent) - 1
     radius = jnp.sqrt(square / (extent * (5 / 3)))
 
-    distances = jnp.sqrt(_squared(x, points))
+    distances = jnp.sqrt(squared_distances(x, points))
     shells = [
         jnp.sum(jnp.where(present, _near((distances - shell) / WIDTH), 0), axis=0) / 4 - 1
         for shell in SHELLS

@@ -55,7 +55,7 @@ def sites(positions: Float[Array, "m 3"], present: Bool[Array, " m"], count: int
         count: most sites that are returned; static. More would be the weakest bound.
     """
     m = len(positions)
-    squared = _squared(positions, positions)
+    squared = squared_distances(positions, positions)
     pairs = present[:, None] & present[None] & ~np.eye(m, dtype=bool)
     near = pairs & (squared < NEAR**2)
     surface = present & (jnp.sum(near, axis=0, dtype=jnp.int32) < FULL)
@@ -70,7 +70,7 @@ def sites(positions: Float[Array, "m 3"], present: Bool[Array, " m"], count: int
         c[chosen] for c in (corners, *(jnp.tile(b, APICES) for b in (first, second)))
     )
     points, known = _over(positions, apex, j, k, known)
-    taken = (_squared(positions, points) < BLOCKED**2) & present[:, None]
+    taken = (squared_distances(positions, points) < BLOCKED**2) & present[:, None]
     chosen, known = _keep(known & ~jnp.any(taken, axis=0), count)
     points = points[chosen]
     known &= ~_repeated(points, known, 0.1)
@@ -98,7 +98,10 @@ def probe(
     return jnp.sum(sixth * (sixth - 2), axis=0)
 
 
-def _squared(a: Float[Array, "m 3"], b: Float[Array, "s 3"]) -> Float[Array, "m s"]:
+def squared_distances(
+    a: Float[Array, "m 3"], b: Float[Array, "s 3"]
+) -> Float[Array, "m s"]:
+    """Return the squared distance of each of `a` from each of `b`."""
     return sum((x[:, None] - y[None]) ** 2 for x, y in zip(a.T, b.T, strict=True))  # type: ignore[return-value]
 
 
@@ -106,7 +109,9 @@ def _inverse(
     x: Float[Array, "m 3"], present: Bool[Array, " m"], points: Float[Array, "s 3"]
 ) -> Float[Array, "m s"]:
     """Return inverse squared distances; zero for atoms that are absent, wherever."""
-    return jnp.where(present[:, None], 1 / jnp.maximum(_squared(x, points), 0.1), 0)
+    return jnp.where(
+        present[:, None], 1 / jnp.maximum(squared_distances(x, points), 0.1), 0
+    )
 
 
 def _keep(
@@ -226,7 +231,7 @@ def _repeated(
     """Return which points lie that close to a valid one before them."""
     s = len(points)
     before = np.triu(np.ones((s, s), bool), 1)
-    close = _squared(points, points) < distance**2
+    close = squared_distances(points, points) < distance**2
     return jnp.any(close & before & valid[:, None], axis=0)
 
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .law import AbstractLaw
+from .sites import squared_distances
 
 # Natural energy that a swap must gain, and most swaps of one call.
 GAIN, SWAPS = 0.01, 100
@@ -24,7 +25,7 @@ def swap_energies(
         species: zero or one for each atom.
     """
     n = len(positions)
-    squared = sum((c[:, None] - c[None]) ** 2 for c in positions.T)
+    squared = squared_distances(positions, positions)
     squared = jnp.where(jnp.eye(n, dtype=bool), jnp.inf, squared)
     zeros = jnp.zeros(n, jnp.int32)
     ones = zeros + 1

@@ -88,8 +88,8 @@ class GA(AbstractMetaStrategy):
     def parent(self, state: MetaState, index: Int[Array, ""]) -> Int[Array, ""]:
         """Return which survivor a member descends from, in the first place."""
         key = jax.random.fold_in(jax.random.fold_in(state.key, index), 0)
-        drawn = jax.random.randint(key, (), 0, self.parents)
-        return jnp.where(index < self.elites, index.astype(drawn.dtype), drawn)
+        drawn = jax.random.randint(key, (), 0, self.parents, jnp.int32)
+        return jnp.where(index < self.elites, index.astype(jnp.int32), drawn)
 
     def member(self, state: MetaState, index: Int[Array, ""]) -> Float[Array, " p"]:
         dtype, shape = state.params.dtype, state.params.shape
@@ -97,7 +97,7 @@ class GA(AbstractMetaStrategy):
         key = jax.random.fold_in(state.key, index)
         other, mask, noise = (jax.random.fold_in(key, i) for i in (1, 2, 3))
         first = survivors[self.parent(state, index)]
-        second = survivors[jax.random.randint(other, (), 0, self.parents)]
+        second = survivors[jax.random.randint(other, (), 0, self.parents, jnp.int32)]
         crossed = jax.random.uniform(mask, shape, dtype) < cast(self.crossover, dtype)
         step = at(self.sigma, state.update, dtype) * jax.random.normal(noise, shape, dtype)
         child = jnp.where(crossed, second, first) + step

@@ -1,12 +1,8 @@
 """Inner optimizers."""
 
+from .._leaves import trained as trained, untrained as untrained
 from .adam import Adam as Adam
-from .base import (
-    AbstractOptimizer as AbstractOptimizer,
-    State as State,
-    trained as trained,
-    untrained as untrained,
-)
+from .base import AbstractOptimizer as AbstractOptimizer, State as State
 from .basin_hopping import BasinHopping as BasinHopping
 from .fire import Fire as Fire
 from .gradient_descent import GradientDescent as GradientDescent

@@ -7,9 +7,9 @@ import jax
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from .._leaves import as_array, cast, require_fraction, require_positive
+from .._leaves import as_array, cast, require_fraction, require_positive, trained
 from ..potentials import AbstractPotential, Observation
-from .base import AbstractOptimizer, State, trained
+from .base import AbstractOptimizer, State
 
 
 class Adam(AbstractOptimizer[optax.OptState]):

@@ -1,12 +1,11 @@
 """The contract of inner optimizers: one step is one energy-and-gradient evaluation."""
 
 from abc import abstractmethod
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from .._leaves import AbstractTrainable
 from ..potentials import AbstractPotential, Observation
@@ -131,20 +130,3 @@ class AbstractOptimizer(AbstractTrainable, Generic[Memory]):
         positions, memory = self.move(potential, state, key=key)
         seen = potential.observe(potential.space.centre(positions))
         return state.after(seen, memory)
-
-
-def untrained(module: eqx.Module) -> PyTree:
-    """Return coordinates that keep every leaf of `module` fixed."""
-    return jax.tree.map(lambda _: None, module)
-
-
-def trained(module: Any, **coordinates: PyTree) -> PyTree:
-    """Return coordinates of `module` with the named fields trained, all others fixed; what
-    a field that is a module declares is a tree of them."""
-    names = list(coordinates)
-    return eqx.tree_at(
-        lambda tree: [getattr(tree, name) for name in names],
-        untrained(module),
-        [coordinates[name] for name in names],
-        is_leaf=lambda leaf: leaf is None,
-    )

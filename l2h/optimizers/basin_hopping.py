@@ -7,10 +7,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from .._leaves import as_array, cast, concrete, require_fraction, require_positive
+from .._leaves import (
+    as_array,
+    cast,
+    concrete,
+    require_fraction,
+    require_positive,
+    trained,
+)
 from ..potentials import AbstractPotential, Observation
 from .adam import Adam
-from .base import AbstractOptimizer, State, untrained
+from .base import AbstractOptimizer, State
 from .hops import AbstractHop, Proposal, Repair, Shake, Swaps
 from .lbfgs import LBFGS
 from .loop import gradient_rms
@@ -240,17 +247,13 @@ class BasinHopping(AbstractOptimizer[BasinHoppingMemory]):
         return trial.positions, memory
 
     def trainable(self) -> PyTree:
-        """Train the hop, the inner optimizer, and what else is positive and in use."""
-        names = [
-            name
-            for name in ("temperature", "compression")
-            if getattr(self, name) is not None
-        ]
-        return eqx.tree_at(
-            lambda o: [o.inner, o.hop, *(getattr(o, name) for name in names)],
-            untrained(self),
-            [self.inner.trainable(), self.hop.trainable(), *["positive"] * len(names)],
-            is_leaf=lambda leaf: leaf is None,
+        """Train hop and inner optimizer; temperature and compression where used."""
+        return trained(
+            self,
+            inner=self.inner.trainable(),
+            hop=self.hop.trainable(),
+            temperature=None if self.temperature is None else "positive",
+            compression=None if self.compression is None else "positive",
         )
 
     def _felt(

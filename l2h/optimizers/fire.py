@@ -6,9 +6,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from .._leaves import as_array, cast, require_fraction, require_positive
+from .._leaves import as_array, cast, require_fraction, require_positive, trained
 from ..potentials import AbstractPotential, Observation
-from .base import AbstractOptimizer, State, trained
+from .base import AbstractOptimizer, State
 
 # Added to the squared force before its root, in (energy / length)^2: what jax-md adds, so
 # that steps agree.

@@ -3,13 +3,13 @@
 import equinox as eqx
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from .._leaves import as_array, cast, require_positive
+from .._leaves import as_array, cast, require_positive, trained
 from ..potentials import AbstractPotential, Observation
-from .base import AbstractOptimizer, State, trained
+from .base import AbstractOptimizer, State
 
 
 class GradientDescent(AbstractOptimizer[None]):
-    """`x <- x - rate * gradient`, optionally with a bound on each atom's step.
+    """`x <- x - rate * gradient`.
 
     Arguments:
         rate: length^2 / energy, in the potential's units.

@@ -10,10 +10,9 @@ import jax.scipy.special as jsp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, UInt32
 
-from .._leaves import as_array, cast, require_fraction, require_positive
+from .._leaves import as_array, cast, require_fraction, require_positive, trained
 from ..lattice import rearrange, suits
 from ..potentials import AbstractPotential, Observation
-from .base import trained
 
 # 2^32 over the golden ratio, and odd multipliers under which each input bit flips each
 # output bit half of the time.
@@ -143,13 +142,14 @@ class Swaps(AbstractHop):
         *,
         key: PRNGKeyArray,
     ) -> Proposal:
-        otherwise = self.hop(potential, minimum, stretch, new, key=key)
+        for_hop, for_exchange = jax.random.split(key)
+        otherwise = self.hop(potential, minimum, stretch, new, key=for_hop)
         species = getattr(potential, "species", None)
         if species is None:
             return otherwise
         x = minimum.positions
         p = cast(self, x.dtype)
-        draws = jax.random.uniform(jax.random.fold_in(key, 1), (2 * len(x) + 1,), x.dtype)
+        draws = jax.random.uniform(for_exchange, (2 * len(x) + 1,), x.dtype)
         first = jnp.argmax(draws[: len(x)])
         unlike = species != species[first]
         second = jnp.argmax(jnp.where(unlike, draws[len(x) : -1], -1))
@@ -158,9 +158,7 @@ class Swaps(AbstractHop):
         return _exchanged(exchanged, swapped, otherwise)
 
     def trainable(self) -> PyTree:
-        return eqx.tree_at(
-            lambda hop: hop.hop, trained(self, chance="fraction"), self.hop.trainable()
-        )
+        return trained(self, chance="fraction", hop=self.hop.trainable())
 
 
 class Repair(AbstractHop):
@@ -195,12 +193,7 @@ class Repair(AbstractHop):
         return _exchanged(exchanged, repaired.positions, otherwise)
 
     def trainable(self) -> PyTree:
-        return eqx.tree_at(
-            lambda hop: hop.hop,
-            trained(self),
-            self.hop.trainable(),
-            is_leaf=lambda leaf: leaf is None,
-        )
+        return trained(self, hop=self.hop.trainable())
 
 
 def _exchanged(
@@ -249,10 +242,10 @@ def _resurface(
     middle = middle / jnp.maximum(jnp.sum(weights), 1)
     radius = jnp.sqrt(jnp.max(weights[:, 0] * jnp.sum((offsets - middle) ** 2, axis=1)))
     unit = direction / jnp.sqrt(jnp.sum(direction**2))
-    # Nothing is loose where nothing is bound, nor where there is no centroid.
     # One atom only, also among equals. Two plain reductions are faster than an argmax.
     atoms = jnp.arange(len(shares))
     equals = jnp.where(shares == jnp.max(shares), atoms, len(shares))
+    # Nothing is loose where nothing is bound, nor where there is no centroid.
     chosen = (atoms == jnp.min(equals)) & ~bound & (jnp.min(shares) < 0) & (radius > 0)
     surface = minimum.positions - offsets + middle + radius * unit[None]
     return jnp.where(chosen[:, None], surface, moved)

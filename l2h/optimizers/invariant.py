@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import equinox as eqx
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from .._leaves import trained
 from ..potentials import AbstractPotential, Observation
 from ..symmetry import Invariance
-from .base import AbstractOptimizer, State, untrained
+from .base import AbstractOptimizer, State
 
 
 class Invariant(AbstractOptimizer[Any]):
@@ -52,9 +52,4 @@ class Invariant(AbstractOptimizer[Any]):
         return x + self.invariance.project(moved - x), memory
 
     def trainable(self) -> PyTree:
-        return eqx.tree_at(
-            lambda optimizer: optimizer.inner,
-            untrained(self),
-            self.inner.trainable(),
-            is_leaf=lambda leaf: leaf is None,
-        )
+        return trained(self, inner=self.inner.trainable())

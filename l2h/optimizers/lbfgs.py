@@ -6,10 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from .._leaves import as_array, cast, require_positive
+from .._leaves import as_array, cast, require_positive, trained
 from .._platform import matmul
 from ..potentials import AbstractPotential, Observation
-from .base import AbstractOptimizer, State, trained
+from .base import AbstractOptimizer, State
 
 barrier = jax.lax.optimization_barrier
 
@@ -44,8 +44,6 @@ class LBFGSMemory(eqx.Module):
     """Products y_i . y_j."""
     failures: Int[Array, ""]
     """Rejected steps since the last accepted one."""
-    converged_at: Int[Array, ""]
-    """Evaluations made when the gradient first fell below `tolerance`; zero before."""
 
 
 class LBFGS(AbstractOptimizer[LBFGSMemory]):
@@ -119,7 +117,6 @@ class LBFGS(AbstractOptimizer[LBFGSMemory]):
             inverse=blank,
             changed=blank,
             failures=jnp.asarray(0, jnp.int32),
-            converged_at=jnp.asarray(0, jnp.int32),
         )
 
     def move(
@@ -190,9 +187,6 @@ class LBFGS(AbstractOptimizer[LBFGSMemory]):
             inverse=inverse,
             changed=changed,
             failures=jnp.where(exhausted, 0, failures),
-            converged_at=jnp.where(
-                settled & (old.converged_at == 0), state.evaluations, old.converged_at
-            ),
         )
         return base + unit.length * step.reshape(base.shape), memory
 

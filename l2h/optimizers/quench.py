@@ -18,9 +18,10 @@ class Quench(eqx.Module):
     """A relaxed structure and what it cost."""
 
     positions: Float[Array, "n d"]
+    """The last structure, where it has converged; the lowest of all otherwise."""
     energy: Float[Array, ""]
     gradient_rms: Float[Array, ""]
-    """Per coordinate, in natural energies per natural length."""
+    """Of the last structure, per coordinate, in natural energies per natural length."""
     evaluations: Int[Array, ""]
     """Energy-and-gradient evaluations made, the start's included."""
     status: Status
@@ -56,7 +57,8 @@ def quench(
         optimizer: a deterministic optimizer; L-BFGS by default.
 
     Returns:
-        The last structure, which is a minimum if `converged` is true.
+        A minimum if `converged` is true, and the lowest structure on the way otherwise: the
+        last one may be a step too far.
 
     Raises:
         ValueError: if `tolerance`, `limit` or `patience` is not positive, or an argument
@@ -86,9 +88,10 @@ def _quench(
     start = optimizer.init(potential, positions, horizon=limit, key=key)
     state, progress = run(optimizer, potential, start, limit - 1, watch, key=key)
     going = progress.status == Status.unfinished
+    ended = progress.status == Status.converged
     return Quench(
-        positions=state.observation.positions,
-        energy=state.observation.energy,
+        positions=jnp.where(ended, state.observation.positions, state.best_positions),
+        energy=jnp.where(ended, state.observation.energy, state.best_energy),
         gradient_rms=gradient_rms(potential, state.observation),
         evaluations=state.evaluations,
         status=Status.where(going, Status.spent, progress.status),

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from .._leaves import trained
 from ..potentials import AbstractPotential, Observation
-from .base import AbstractOptimizer, State, untrained
+from .base import AbstractOptimizer, State
 from .seldom import seldom
 
 
@@ -74,12 +75,7 @@ class Relay(AbstractOptimizer[tuple[Any, Any]]):
         return leg.positions, (leg.first, leg.then)
 
     def trainable(self) -> PyTree:
-        return eqx.tree_at(
-            lambda o: [o.first, o.then],
-            untrained(self),
-            [self.first.trainable(), self.then.trainable()],
-            is_leaf=lambda leaf: leaf is None,
-        )
+        return trained(self, first=self.first.trainable(), then=self.then.trainable())
 
     def _horizons(self, horizon: Int[Array, ""]) -> tuple[Int[Array, ""], Int[Array, ""]]:
         """Return the steps granted to the first, and to the second."""

@@ -28,7 +28,7 @@ BINS = 40
 _NOT_SHOWN = ("problem", "command", "task", "atoms", "seed")
 # What settings are called on the page, where their names say too little.
 _CALLED = {
-    "parameters": "digest of all numbers",
+    "parameters": "digest of potential, arms and rule",
     "after": "steps of probation",
     "floor": "least share of an arm",
     "adaptive": "arms compete",

@@ -21,7 +21,7 @@ class Partial(AbstractSpace):
 
     present: Bool[Array, " n"]
     dimension: int = eqx.field(static=True, default=3)
-    invariant: bool = eqx.field(static=True, default=True)
+    invariant: bool = eqx.field(static=True, init=False, default=True)
 
     def pairs(self, positions: Float[Array, "n d"]) -> Pairs:
         # Where nobody is, offsets vanish: products over all atoms stay finite.

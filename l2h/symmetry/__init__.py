@@ -9,6 +9,7 @@ from .finding import (
 )
 from .invariance import Invariance as Invariance
 from .point_groups import (
+    COMMON as COMMON,
     Groups as Groups,
     completions as completions,
     group as group,

@@ -211,8 +211,8 @@ class CellGroups(eqx.Module):
             cell: lattice vectors in rows; its dtype is that of the result.
         """
         first, second = jax.random.split(key)
-        which = jax.random.randint(first, (), 0, len(self.shifts))
-        odds = jnp.where(self.compatible[which], 0.0, -jnp.inf)
+        which = jax.random.randint(first, (), 0, len(self.shifts), jnp.int32)
+        odds = jnp.where(self.compatible[which], jnp.float32(0), -jnp.inf)
         turn = jax.random.categorical(second, odds)
         # A row of fractions f stands for the position f C; hence C^T W C^-T.
         back = jnp.linalg.inv(cell).T

@@ -22,13 +22,14 @@ def deal(
     n = len(species)
     shuffle, choose = jax.random.split(key)
     places = jnp.arange(n, dtype=jnp.int32)
-    chance = jax.random.uniform(shuffle, (n,))
+    # In one precision, so that the draw is the same in all.
+    chance = jax.random.uniform(shuffle, (n,), jnp.float32)
     label = orbits if whole else places
     sizes = jnp.zeros(n, jnp.int32).at[label].add(1)
     left = jnp.zeros(n, jnp.int32).at[species].add(1)
     # Ties in size are broken at random; places that are no orbit's first have size zero.
     order = jnp.argsort(-sizes.astype(chance.dtype) - chance / 2)
-    noise = jax.random.gumbel(choose, (n, n))
+    noise = jax.random.gumbel(choose, (n, n), jnp.float32)
 
     def step(
         left: Int[Array, " n"], item: tuple[Int[Array, ""], Float[Array, " n"]]

@@ -9,7 +9,8 @@ from .._leaves import concrete
 from .._platform import matmul
 from .regions import Ball, Cell, between, images, squared
 
-# Largest distance, in the unit of the positions, from an image to the atom it stands for.
+# Largest distance from an image to the atom it stands for, over the smallest one between
+# two atoms.
 TOLERANCE = 0.1
 
 
@@ -94,7 +95,11 @@ class Invariance(eqx.Module):
         there = tuple(c[None, None] for c in positions.T)
         apart = squared(region.reduce(between(tuple(c[..., None] for c in moved), there)))
         known = concrete(jnp.where(mask, jnp.max(jnp.min(apart, axis=-1), axis=-1), 0))
-        if known is not None and np.max(known) > TOLERANCE**2:
+        others = tuple(c[:, None] - c[None] for c in positions.T)
+        own = squared(region.reduce(others))
+        nearest = jnp.min(jnp.where(jnp.eye(len(positions), dtype=bool), jnp.inf, own))
+        limit = concrete(TOLERANCE**2 * nearest)
+        if known is not None and limit is not None and np.max(known) > limit:
             worst = int(np.argmax(known))
             raise ValueError(
                 f"positions: operation {worst} takes an atom {np.sqrt(known[worst]):.3g} "

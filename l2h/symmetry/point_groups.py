@@ -12,6 +12,8 @@ from jaxtyping import Array, Bool, Float, Int
 Matrices = Float[np.ndarray, "g 3 3"]
 
 LARGEST_AXIS = 6
+# Few operations, which most clusters of known structure have among theirs.
+COMMON = ("C1", "Cs", "C2", "C3", "C5", "D3", "D5", "T", "Td", "C5v")
 # Two products are one operation if no entry differs by more.
 SAME = 1e-6
 # What `completions` says of a number of missing atoms.

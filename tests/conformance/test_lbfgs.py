@@ -103,7 +103,6 @@ def test_a_converged_structure_stays():
     state = initial(optimizer, LennardJones(), found.positions)
     for _ in range(5):
         state = step(optimizer, LennardJones(), state)
-    assert int(state.memory.converged_at) == 1
     moved = state.observation.positions - LennardJones().space.centre(found.positions)
     assert float(jnp.max(jnp.abs(moved))) < 1e-14
 

@@ -153,6 +153,22 @@ def test_evaluations_of_a_quench_are_counted():
     assert bool(result.converged)
 
 
+def test_quenches_that_end_early_have_gone_downhill():
+    # Long first steps, some of which are rejected: the last trial may lie above.
+    optimizer = LBFGS(history=3, max_step=0.8)
+    ends = jax.jit(
+        jax.vmap(lambda k: quench(LennardJones(), start(3), limit=k, optimizer=optimizer))
+    )(jnp.arange(1, 25, dtype=jnp.int32))
+    run = [begin(optimizer, start(3))]
+    for _ in range(23):
+        run.append(go_on(optimizer, LennardJones(), run[-1], jnp.asarray(1), key=KEY))
+    tried = np.array([float(state.observation.energy) for state in run])
+    assert np.any(np.diff(tried) > 0) and not np.any(ends.converged)
+    np.testing.assert_allclose(ends.energy, np.minimum.accumulate(tried), rtol=1e-10)
+    energies = jax.vmap(LennardJones())(ends.positions)
+    np.testing.assert_allclose(energies, ends.energy, rtol=1e-10)
+
+
 @each
 @both
 def test_coincident_atoms_never_become_the_best(name, dtype):

@@ -11,12 +11,15 @@ import pytest
 import l2h
 from l2h import tasks
 from l2h.engine import Arm, Origin, SearchResult, retrace
+from l2h.inits import Symmetric
 from l2h.optimizers import Adam
+from l2h.symmetry import symmetry_operations
 
 TASK = tasks.get("lj7")
 ARMS = {
     "quench": Arm("quench", TASK.init),
     "walk": Arm("walk", TASK.init, Adam(0.02), 60),
+    "symmetric": Arm("symmetric", Symmetric(("C2", "C3")), Adam(0.02), 60),
 }
 
 
@@ -44,6 +47,11 @@ def test_the_way_leads_from_a_start_to_the_minimum(found: Any, tmp_path: Path) -
     observe = jax.jit(lambda x: TASK.potential.observe(x).energy)
     for x, energy in zip(way.positions, way.energies, strict=True):
         assert float(observe(x)) == pytest.approx(energy, rel=1e-3, abs=1e-3)
+    if arm.name == "symmetric":
+        # As in the search: Adam alone would leave the symmetry of its start.
+        walked = way.positions[[stage == "walk" for stage in way.stages]]
+        assert len(walked) > 8
+        assert all(len(symmetry_operations(x, tolerance=1e-3)) > 1 for x in walked)
     # No step is a jump to somewhere else.
     moved = np.linalg.norm(np.diff(way.positions[-4:], axis=0), axis=2).max()
     assert moved < 0.5

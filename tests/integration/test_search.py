@@ -220,20 +220,28 @@ def test_every_evaluation_is_counted(arm, repaired):
         assert (int(ended.spent.probes[0]) > 0) == repaired
 
 
-def test_a_calculator_is_called_once_an_evaluation():
+def calculator(factor):
     def calculate(x):
         difference = x[:, None] - x[None]
         squared = np.sum(difference**2, axis=-1) + np.eye(len(x))
-        inverse = (1 / squared - np.eye(len(x))) ** 3
+        inverse = (1 - np.eye(len(x))) / squared**3
         slope = -12 * inverse * (inverse - 1) / squared
         energy = 0.5 * np.sum(inverse * (inverse - 2))
-        return energy, np.sum(slope[..., None] * difference, 1)
+        return factor * energy, factor * np.sum(slope[..., None] * difference, 1)
 
-    potential = Callback(calculate, length=1.0, energy=1.0)
-    found = search(potential, 5, evaluations=300, arms=["random"], devices=1)
+    return Callback(calculate, length=1.0, energy=1.0)
+
+
+def test_a_calculator_is_called_once_an_evaluation(tmp_path):
+    potential = calculator(1.0)
+    options = {"evaluations": 300, "arms": ["random"], "devices": 1, "folder": tmp_path}
+    found = search(potential, 5, **options)
     np.testing.assert_allclose(found.lowest, -9.103852, atol=1e-5)
     assert potential.calls.made == found.evaluations
     assert found.counts["attempts"] > 4
+    # Nothing but its energies tells another calculator from this one.
+    with pytest.raises(ValueError, match=r"^folder: .* gives -9\.19"):
+        search(calculator(1.01), 5, **options)
 
 
 def test_sizes_share_their_programs():

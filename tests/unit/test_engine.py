@@ -16,7 +16,8 @@ from l2h.engine import ARMS, Abandonment, Arm, Shares, search
 from l2h.engine.arms import choose, default
 from l2h.engine.bandit import Tally
 from l2h.engine.ledger import SPARE, Ledger
-from l2h.inits import Grown, Spent, Uniform
+from l2h.engine.problem import Problem
+from l2h.inits import Grown, Harmonic, Spent, Uniform
 from l2h.optimizers import LBFGS, Adam
 from l2h.potentials import FunctionPotential, LennardJones
 from l2h.spaces import Free
@@ -97,6 +98,29 @@ def test_default_arms_fit_their_task(name):
     assert [arm.name for arm in arms] == list(default(task))
     grows = any(isinstance(arm.init, Grown) for arm in arms)
     assert grows == (name in ("lj13", "Au13"))
+
+
+def test_cells_that_cannot_be_divided_have_arms_too():
+    task = tasks.silicon(10.86 * np.eye(3), 13)
+    names = [arm.name for arm in choose(task, None)]
+    assert names == ["random", "onward", "bh-strong"]
+
+
+def test_what_is_static_tells_searches_apart():
+    def parameters(*arms, rule=None):
+        return Problem.of(LJ13, arms, rule, None, 0).settings()["parameters"]
+
+    known = [
+        parameters(Arm("mine", Uniform(), Adam(0.1), 5)),
+        parameters(Arm("mine", Uniform(), Adam(0.1), 6)),
+        parameters(Arm("mine", Harmonic(), Adam(0.1), 5)),
+        parameters(Arm("mine", Uniform(), LBFGS(history=3), 5)),
+        parameters(Arm("mine", Uniform(), LBFGS(history=4), 5)),
+        parameters(Arm("mine", Grown(smallest=4))),
+        parameters(Arm("mine", Grown(smallest=5))),
+        parameters(Arm("mine", Grown(smallest=5)), rule=Abandonment(after=9)),
+    ]
+    assert len(set(known)) == len(known)
 
 
 def test_arms_of_your_own_stand_beside_named_ones():
@@ -363,6 +387,19 @@ def test_only_the_lowest_are_set_aside():
     np.testing.assert_allclose(kept, np.sort(energies)[:SPARE])
     ledger.set_aside(ledger.tallies[0], energies.min() + 1e-3, x, independent=True)
     assert ledger.spares[0].hits == 2 and len(ledger.spares) == SPARE
+
+
+def test_who_found_a_spare_unaided_is_known_though_another_was_first():
+    ledger = Ledger(LJ13, [Tally("onward"), Tally("a")])
+    x = random_cluster(0, 13)
+    ledger.attempts = 1
+    ledger.set_aside(ledger.tallies[0], -40.0, x, independent=False)
+    assert ledger.spares[0].attempt == -1
+    for attempts in (5, 9):
+        ledger.attempts = attempts
+        ledger.set_aside(ledger.tallies[1], -40.0, x, independent=True)
+    (spare,) = ledger.spares
+    assert (spare.hits, spare.attempt, spare.arm) == (3, 4, 1)
 
 
 def test_every_arm_has_a_name_that_is_its_own():

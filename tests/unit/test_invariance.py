@@ -68,6 +68,17 @@ def dense(positions, table):
     return matrix
 
 
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_what_is_no_symmetry_is_refused_in_any_unit(unit):
+    x, invariance = start("D3")
+    moved = x.at[0, 0].add(0.3)
+    table = invariance.operations[invariance.mask]
+    same = Invariance.of(unit * x, table)
+    np.testing.assert_array_equal(same.atoms, invariance.atoms[invariance.mask])
+    with pytest.raises(ValueError, match="^positions: operation"):
+        Invariance.of(unit * moved, table)
+
+
 @pytest.mark.parametrize("name", ["C1", "C5v", "D3", "Td"])
 def test_projection(name):
     x, invariance = start(name)

@@ -9,7 +9,17 @@ from scipy.spatial.distance import cdist, pdist
 from strategies import random_cluster
 
 from l2h.inits import Grown
-from l2h.lattice import Growing, Lattice, grow, law, potential_with, probe, settle, sites
+from l2h.lattice import (
+    Growing,
+    Lattice,
+    grow,
+    law,
+    potential_with,
+    probe,
+    settle,
+    sites,
+    suits,
+)
 from l2h.lattice.exchange import _best_exchange
 from l2h.lattice.grow import _found, representatives
 from l2h.lattice.sites import BLOCKED, LOOSEST, SAME, _keep
@@ -324,6 +334,14 @@ def test_where_nothing_is_known_of_sites_there_is_no_law():
 
 # Growth
 
+
+def test_more_than_two_metals_are_not_grown():
+    tables = {name: jnp.ones((3, 3)) for name in ("A", "xi", "p", "q", "r0")}
+    assert not suits(Gupta(**tables, species=jnp.arange(3, dtype=jnp.int32)))
+    two = {name: table[:2, :2] for name, table in tables.items()}
+    assert suits(Gupta(**two, species=jnp.asarray([0, 1, 1], jnp.int32)))
+
+
 GROUPS = Groups(("Td", "C5v", "I"))
 TETRAHEDRON = np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / 8**0.5
 ANGLES = 0.4 * np.pi * np.arange(5)
@@ -467,3 +485,6 @@ def test_constants_of_growth_are_positive(name):
 def test_a_core_is_a_fraction_of_all_atoms():
     with pytest.raises(ValueError, match="^largest: 1.5 given"):
         Grown(largest=1.5)
+    for name in ("noise", "surplus"):
+        with pytest.raises(ValueError, match=f"^{name}: -1"):
+            Grown(**{name: -1})

@@ -73,6 +73,21 @@ def test_starts_have_the_precision_asked_for():
     assert start.dtype == jnp.float32 and bool(jnp.all(jnp.isfinite(start)))
 
 
+@pytest.mark.parametrize("name", ["lj13", "Ag6Au7", "si8"])
+def test_starts_are_the_same_in_every_precision(name):
+    def drawn():
+        task = tasks.get(name)
+        init = Symmetric.of(task.potential, task.n)
+        # As tasks draw: in single precision.
+        one = eqx.filter_jit(lambda k: init(k, task.potential, task.n, jnp.float32))
+        return np.stack([one(key) for key in KEYS[:4]])
+
+    double = drawn()
+    with jax.enable_x64(False):
+        single = drawn()
+    np.testing.assert_allclose(single, double, atol=1e-4)
+
+
 def test_what_does_not_fill_up_is_random_and_says_so():
     # Whatever falls into so small a ball merges at its centre.
     init = Symmetric(("Td",), radius=0.01)

@@ -11,8 +11,7 @@ from l2h.domains import Domain, Purpose, attempt_keys
 from l2h.evaluation import assigned, distinct, evaluate, walk
 from l2h.evaluation.method import Method
 from l2h.evaluation.walks import Walks
-from l2h.optimizers import AbstractOptimizer, Adam, GradientDescent
-from l2h.optimizers.base import untrained
+from l2h.optimizers import AbstractOptimizer, Adam, GradientDescent, untrained
 from l2h.report.walks import walks_figure, walks_rows
 
 TASK, STARTS, STEPS, EVERY = tasks.get("lj7"), range(4), 30, 10

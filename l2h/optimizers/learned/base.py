@@ -1,7 +1,7 @@
 """What the network of a learned optimizer reads, and what its outputs weigh."""
 
 from abc import abstractmethod
-from typing import Generic
+from typing import ClassVar, Generic
 
 import equinox as eqx
 from jaxtyping import Array, Float
@@ -36,6 +36,9 @@ class AbstractFeatures(eqx.Module, Generic[Memory]):
     """Number of network inputs `f`."""
     directions: eqx.AbstractClassVar[int]
     """Number of candidate displacements `k`."""
+    output_bias: ClassVar[tuple[float, ...] | None] = None
+    """What a network puts out before it is trained, weights and then the magnitude; zeros
+    if None."""
 
     @abstractmethod
     def begin(self, potential: AbstractPotential, observation: Observation) -> Memory:

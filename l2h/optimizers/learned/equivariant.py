@@ -20,6 +20,8 @@ DECAYS = np.array([0.5, 0.9, 0.99, 0.999])
 # square root nor an exponential.
 SHELLS = ((1.0, 0.75), (2.0, 1.0), (3.2, 1.4))
 VECTOR_SHELLS = 2
+# Where vectors stand: the gradient, its momenta, the offset from the centroid, shells.
+OFFSET = 1 + len(DECAYS)
 LARGEST_GRADIENT = 100.0
 LARGEST_SHARE = 3.0
 # From so many atoms on, a processor gains from going through the shells in turn.
@@ -46,7 +48,9 @@ class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
     Rows are padded like those of pairs: loops over atoms then have no remainder.
     """
 
-    directions: ClassVar[int] = 1 + len(DECAYS) + 1 + VECTOR_SHELLS
+    directions: ClassVar[int] = OFFSET + 1 + VECTOR_SHELLS
+    # Against the gradient and its shorter momenta, a little inwards, and rather long steps.
+    output_bias: ClassVar[tuple[float, ...]] = (*[-0.3] * 3, 0, 0, -0.3, 0, 0, 1.5)
     inputs: ClassVar[int] = 2 + len(DECAYS) + 7 + len(DECAYS) + 2 + len(SHELLS) + 3 + CLOCK
 
     def begin(
@@ -105,15 +109,15 @@ class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
         basis = directions * jnp.minimum(relative, LARGEST_SHARE)[None]
 
         along_gradient = _dot(directions[:, :1], directions[:, 1:])
-        outwards = _dot(directions[:, 5:6], directions[:, 1:5])
+        outwards = _dot(directions[:, OFFSET : OFFSET + 1], directions[:, 1:OFFSET])
         # Of all, then some: logarithms of some would not fill vector registers.
-        logs = (0.5 * jnp.log10(squares))[:5]
+        logs = (0.5 * jnp.log10(squares))[:OFFSET]
         height = (seen.energy - state.best_energy) / (n * unit.energy)
         mean_energy = seen.energy / (n * unit.energy)
         structure = jnp.stack(
             [
                 jnp.log10(spread[0, 0]),
-                spread[5, 0] / (0.43 * n ** (1 / x.shape[1])) - 1,
+                spread[OFFSET, 0] / (0.43 * n ** (1 / x.shape[1])) - 1,
                 jnp.clip(mean_energy / 5, -2, 2),
                 jnp.tanh(height),
             ]
@@ -125,7 +129,7 @@ class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
                 logs[1:] - logs[:1],
                 along_gradient,
                 outwards,
-                relative[5:6] - 1,
+                relative[OFFSET : OFFSET + 1] - 1,
                 occupation / 6 - 1,
                 jnp.clip(shares / (5 * unit.energy), -2, 2),
             ]

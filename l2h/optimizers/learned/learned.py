@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from ..._leaves import cast
+from ..._leaves import cast, trained
 from ...potentials import AbstractPotential, Observation
-from ..base import AbstractOptimizer, State, untrained
+from ..base import AbstractOptimizer, State
 from .base import AbstractFeatures
 from .head import Head
 from .network import Network
@@ -18,12 +18,6 @@ from .registry import FEATURES
 from .size_biases import SizeBiases
 
 Preset = Literal["default", "paper"]
-
-# What the default preset puts out at first, for features of which it is known.
-_WARM = {
-    # gradient, momenta at 0.5, 0.9, 0.99, 0.999, offset, two shells | magnitude
-    "equivariant": (-0.3, -0.3, -0.3, 0.0, 0.0, -0.3, 0.0, 0.0, 1.5),
-}
 
 
 class Learned(AbstractOptimizer[Any]):
@@ -80,7 +74,7 @@ class Learned(AbstractOptimizer[Any]):
             key: for the hidden weights.
             preset: "paper" has a zero output layer, so its first update is zero; "default"
                 starts as a plain descent with momentum and a slight compression (an
-                output bias), which makes meta-training reliable.
+                output bias, of features that have one), which makes meta-training reliable.
             features: what the network reads, by name: "equivariant", "componentwise" as in
                 the paper, or registered.
             hidden: sizes of the hidden layers.
@@ -90,7 +84,7 @@ class Learned(AbstractOptimizer[Any]):
             ValueError: for an unknown preset or feature set.
         """
         read = FEATURES[features]()
-        biases = {"default": _WARM.get(features), "paper": None}
+        biases = {"default": read.output_bias, "paper": None}
         if preset not in biases:
             raise ValueError(
                 f"preset: {preset!r} is unknown; choose from {sorted(biases)}."
@@ -152,16 +146,9 @@ class Learned(AbstractOptimizer[Any]):
         return Learned(self.features, self.network, self.head, sizes, frozen)
 
     def trainable(self) -> PyTree:
-        names, values = [], []
+        parts = {}
         if not self.frozen:
-            names.append("network")
-            values.append(jax.tree.map(lambda _: "real", self.network))
+            parts["network"] = jax.tree.map(lambda _: "real", self.network)
         if self.size_biases is not None:
-            names.append("size_biases")
-            values.append(self.size_biases.trainable())
-        return eqx.tree_at(
-            lambda tree: [getattr(tree, name) for name in names],
-            untrained(self),
-            values,
-            is_leaf=lambda leaf: leaf is None,
-        )
+            parts["size_biases"] = self.size_biases.trainable()
+        return trained(self, **parts)

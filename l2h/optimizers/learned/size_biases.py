@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ..base import untrained
+from ..._leaves import trained
 from .network import Network
 
 
@@ -79,9 +79,4 @@ class SizeBiases(eqx.Module):
     def trainable(self) -> PyTree:
         """Declare the rows that are trained, as optimizers do."""
         kinds = tuple("real" if n in self.trained else None for n in self.atoms)
-        return eqx.tree_at(
-            lambda tree: tree.rows,
-            untrained(self),
-            kinds,
-            is_leaf=lambda leaf: leaf is None,
-        )
+        return trained(self, rows=kinds)
