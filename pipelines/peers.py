@@ -92,10 +92,9 @@ def main(
     print(f"\n{task}: {starts} starts, {budget:,} evaluations each, one core")
     print("\n".join([peers_table(results), *absent]))
     if output is not None:
-        from l2h.io import write_atomically
-        from l2h.report.competition import finite
+        from l2h.io import plain, write_atomically
 
-        rows = [finite(trials.summary()) for trials in results]
+        rows = plain([trials.summary() for trials in results])
         content = {"task": task, "budget": budget, "rows": rows, "absent": absent}
         write_atomically(output, json.dumps(content, indent=1) + "\n")
 
