@@ -1,6 +1,5 @@
 """Methods against each other, on disk: units of work, kept as they finish."""
 
-import hashlib
 import io
 import json
 import threading
@@ -10,14 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 
+from ._digest import digest
 from .evaluation import Method, Trials, compared, evaluate
 from .io import write_atomically
 from .tasks import CHUNK, Task
 
+# Goes up whenever the same settings begin to give other results.
+EDITION = 2
 # Points of the energy along the first attempts.
 LOOKS = 60
 
@@ -58,10 +59,14 @@ class Competition:
 
     def settings(self) -> dict[str, Any]:
         """Return all that determines the results, as plain Python."""
+        # Marks tell what has the same name: another version's potential, weights that were
+        # trained anew, an edited file of the user.
         return {
+            "edition": EDITION,
             "tasks": [task.name for task in self.tasks],
+            "task_marks": [digest(task) for task in self.tasks],
             "optimizers": [method.name for method in self.methods],
-            "weights": [_digest(method) for method in self.methods],
+            "optimizer_marks": [digest(method) for method in self.methods],
             "starts": self.starts,
             "budget": self.budget,
             "seed": self.seed,
@@ -73,9 +78,8 @@ class Competition:
 
     def folder(self) -> Path:
         """Return the default folder: the same for the same settings, and for no others."""
-        text = json.dumps(self.settings(), sort_keys=True)
         names = "-".join(task.name for task in self.tasks[:4])
-        return Path("runs") / f"evaluate-{names}-{_short(text.encode())}"
+        return Path("runs") / f"evaluate-{names}-{digest(self.settings())[:10]}"
 
     def units(self) -> list["Unit"]:
         """Return the pieces of work, in the order in which they are done."""
@@ -296,14 +300,3 @@ def _read(path: Path, competition: Competition, unit: Unit) -> Trials:
         raise ValueError(
             f"{path}: damaged ({error}); delete it, and it will be computed again."
         ) from error
-
-
-def _digest(method: Method) -> str:
-    """Return what tells this optimizer from others of the same name, such as a file that
-    was trained anew."""
-    leaves = jax.tree.leaves(eqx.filter(method.optimizer, eqx.is_array))
-    return _short(b"".join(np.asarray(leaf).tobytes() for leaf in leaves))
-
-
-def _short(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:10]

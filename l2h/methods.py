@@ -6,10 +6,10 @@ from . import weights
 from ._leaves import require_instance
 from ._registry import listed, make
 from .evaluation import Method
-from .evaluation.tuning import grids, tuned
 from .optimizers import OPTIMIZERS, AbstractOptimizer
+from .training.tuning import FOUND, grids, tuned
 
-TUNED = "tuned:KIND:TASK, such as tuned:adam:lj13 (l2h/data/baselines.json)"
+TUNED = f"tuned:KIND:TASK, such as tuned:adam:lj13 (l2h/data/baselines.json, {FOUND})"
 
 
 # What NAME:NUMBER stands for, where an optimizer takes one number.

@@ -49,6 +49,7 @@ def main(
     """
     prepare()
     from l2h import methods, tasks as problems
+    from l2h.domains import Domain
     from l2h.evaluation import evaluate
     from l2h.potentials import LennardJones
     from l2h.report.peers import peers_table
@@ -69,6 +70,11 @@ def main(
     own = methods.several(optimizers)
     for method in own:
         method.horizon(budget)
+    if problem.draw(seed, Domain.TEST, range(1), "float64")[1].any():
+        raise ValueError(
+            f"task: {task} given, whose starts cost evaluations, which peers do not count; "
+            "take other starts."
+        )
     results, absent = [], []
     for name in listed:
         print(f"{name}: {starts} starts", flush=True)

@@ -66,7 +66,6 @@ def main(
     from l2h import weights
     from l2h.competition import Competition, compete
     from l2h.evaluation import Method
-    from l2h.evaluation.tuning import tuned
     from l2h.io import write_atomically
     from l2h.report import trained, write_figure
     from l2h.report.competition import rows_csv
@@ -74,6 +73,7 @@ def main(
     from l2h.report.paper import above, sizes_figure
     from l2h.tasks import FAMILIES, get
     from l2h.training import TrainingConfig
+    from l2h.training.tuning import tuned
 
     settings = QUICK if quick else SETTINGS
     if quick:

@@ -47,13 +47,13 @@ def main(
     shared = prepare(devices)
     from l2h import methods, weights
     from l2h.competition import Competition, compete
-    from l2h.evaluation.tuning import paper
     from l2h.io import write_atomically
     from l2h.report import write_figure
     from l2h.report.competition import rows_csv
     from l2h.report.meter import meter
     from l2h.report.paper import transfer_figure, transfer_table
     from l2h.tasks import get
+    from l2h.training.tuning import paper
 
     if quick:
         steps, starts = QUICK["steps"], QUICK["starts"]

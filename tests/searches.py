@@ -1,8 +1,10 @@
-"""Results of searches with real minima, at the price of a few quenches."""
+"""Results of searches with real minima, at the price of a few quenches; paid starts."""
 
+import dataclasses
 from functools import cache
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,24 @@ import numpy as np
 from l2h import tasks
 from l2h.engine import SearchResult
 from l2h.evaluation import distinct
+from l2h.inits.base import AbstractDetailedInit, AbstractInit, Spent, Start
 from l2h.optimizers import quench
+
+
+class Paid(AbstractDetailedInit):
+    """Another's starts, each at a fee: an evaluation is made, and so many are counted."""
+
+    other: AbstractInit
+    fee: int = eqx.field(static=True)
+
+    def start(self, key: Any, potential: Any, n: int, dtype: Any) -> Start:
+        x = self.other(key, potential, n, dtype)
+        seen = jnp.isfinite(potential(x))
+        return Start(jnp.where(seen, x, 0), Spent(self.fee, 0))
+
+
+def paid(task: Any, fee: int) -> Any:
+    return dataclasses.replace(task, init=Paid(task.init, fee))
 
 
 def quenched(name: str | Any, starts: int = 32, seed: int = 0) -> SearchResult:

@@ -26,8 +26,8 @@ class Compared:
         Raises:
             ValueError: if one is unknown, or named twice.
         """
-        from ..tasks import expanded, get, mixture
+        from ..tasks import expanded, get, require_distinct
 
         names = expanded(self.tasks)
-        mixture(names)  # refuses what is named twice
+        require_distinct(names)
         return [get(name) for name in names]

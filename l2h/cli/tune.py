@@ -11,7 +11,6 @@ import itertools
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
@@ -38,10 +37,10 @@ def main(
     """
     prepare()
     from .._registry import listed
-    from ..evaluation import tuning
     from ..io import write_atomically
     from ..report.meter import meter
     from ..report.tuning import tuning_table
+    from ..training import tuning
 
     kinds, problems = listed("optimizers", optimizers), compared.problems()
     known = tuning.grids()
@@ -60,7 +59,7 @@ def main(
         "updates": updates,
         "seed": compared.seed,
     }
-    path = (compared.folder or Path("runs") / "tune") / "baselines.json"
+    path = (compared.folder or tuning.FOUND.parent) / tuning.FOUND.name
     results = _kept(path)
     command = shlex.join(["l2h", "tune", *sys.argv[1:]])
     done = {

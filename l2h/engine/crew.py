@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 from .._leaves import cast
 from ..domains import Domain
 from ..inits import Grown, Spent
-from ..potentials import AbstractPotential, Callback
+from ..potentials import AbstractPotential, holds_callback
 from .abandonment import Abandonment
 from .arms import Arm
 from .attempt import Begun, Walked, finish, polish, probation, start
@@ -71,7 +71,7 @@ class Crew:
         self.plain, self.n, self.rule, self.devices = potential, n, rule, devices
         self.room = Room.of(potential, n)
         self.root = domain.key(seed)
-        outside = _holds_callback(potential)
+        outside = holds_callback(potential)
         self.lanes, self.group = (1, 1) if outside else (LANES, GROUP)
         self.compiling: list[Future[Any]] = []
 
@@ -214,10 +214,3 @@ def _blank(tree: Any, *axes: int) -> Any:
 
 def _is_none(node: Any) -> bool:
     return node is None
-
-
-def _holds_callback(potential: AbstractPotential) -> bool:
-    def is_callback(node: Any) -> bool:
-        return isinstance(node, Callback)
-
-    return any(map(is_callback, jax.tree.leaves(potential, is_leaf=is_callback)))

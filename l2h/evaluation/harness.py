@@ -15,7 +15,7 @@ from .._rollout import advance
 from ..domains import Domain, Purpose, attempt_keys
 from ..optimizers import Quench, State, quench
 from ..potentials import AbstractPotential
-from ..tasks import CHUNK, Task, chunk_of
+from ..tasks import Task, chunk_of
 from .first_hit import FirstHit
 from .method import Method
 from .trials import FILL, Trials
@@ -47,9 +47,9 @@ def evaluate(
     From every start it makes attempts: a start, the steps granted, and a quench in double
     precision where JAX has it switched on, else in single. It begins another one, from a
     fresh start, as long as start and steps still fit into the budget beside all that was
-    spent; the last quench may exceed the budget, and what it takes is counted. Start and
-    randomness depend on seed, domain, index and attempt only, so that all methods have
-    the same starts.
+    spent. What it takes to draw a start, and to quench, is known afterwards: it is counted,
+    and may exceed the budget. Start and randomness depend on seed, domain, index and
+    attempt only, so that all methods have the same starts.
 
     Arguments:
         method: an optimizer and its way to spend a budget.
@@ -74,15 +74,16 @@ def evaluate(
     if len(indices) < 1:
         raise ValueError("indices: no starts given; search from at least one.")
     parts = []
-    total = -(-len(indices) // CHUNK)
+    total = -(-len(indices) // task.width)
+    task.compile()
+    watch = _Stopwatch(clock)
     for number in range(total):
-        chunk = _Chunk(method, task, indices, number, budget, seed, domain, dtype)
+        chunk = _Chunk(method, task, indices, number, budget, seed, domain, dtype, watch)
         parts.append(
             chunk.search(
                 stop_at_hit,
                 milestones(chunk.horizon, looks),
                 lambda done, number=number: note((number + done) / total),
-                clock,
             )
         )
     return Trials.join(parts)
@@ -138,9 +139,36 @@ def _polish(
     return jax.vmap(partial(quench, potential, tolerance=tolerance))(positions)
 
 
+class _Stopwatch:
+    """The time of a search, without that in which its programs are compiled.
+
+    They are compiled for the very arguments of their first call, and not run for it: no
+    start is drawn twice, and a calculator is called for evaluations that count, only.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._compiling = clock, 0.0
+        self._compiled: set[int] = set()
+
+    def read(self) -> float:
+        """Return the time so far, in seconds."""
+        return self._clock() - self._compiling
+
+    def run(self, program: Any, *arguments: Any) -> Any:
+        """Call a jitted program."""
+        if id(program) not in self._compiled:
+            self._compiled.add(id(program))
+            jax.block_until_ready(arguments)  # what still runs is no compilation
+            begun = self._clock()
+            program.lower(*arguments).compile()
+            self._compiling += self._clock() - begun
+        return program(*arguments)
+
+
 class _Chunk:
     """Searches that run at the same time: the jitted pieces of an attempt, and what they
-    share. Always CHUNK of them, whoever they are, so that all run the same program."""
+    share. Always `Task.width` of them, whoever they are, so that all run the same
+    program."""
 
     def __init__(
         self,
@@ -152,19 +180,21 @@ class _Chunk:
         seed: int,
         domain: Domain,
         dtype: Any,
+        watch: _Stopwatch,
     ) -> None:
         target = -np.inf if task.reference is None else task.reference + task.window
         self.task, self.dtype, self.budget = task, jnp.dtype(dtype), budget
+        self.watch, self.width = watch, task.width
         self.name, self.horizon = method.name, method.horizon(budget)
         self.watched = FirstHit(method.optimizer, jnp.asarray(target, self.dtype))
         self.seed, self.domain = seed, domain
-        self.indices = chunk_of(indices, number * CHUNK)
-        self.count = min(CHUNK, len(indices) - number * CHUNK)
+        self.indices = chunk_of(indices, number * self.width, self.width)
+        self.count = min(self.width, len(indices) - number * self.width)
         self.precise = jnp.dtype(jax.dtypes.canonicalize_dtype(jnp.float64))
 
-    def begin(self, attempt: int) -> tuple[State, Key[Array, " b"]]:
+    def begin(self, attempt: int) -> tuple[State, Key[Array, " b"], Int[np.ndarray, " b"]]:
         task, path = self.task, (attempt, Purpose.SEARCH)
-        starts = task.starts(
+        starts, drawn = task.draw(
             self.seed, self.domain, self.indices.tolist(), self.dtype, attempt
         )
         keys = attempt_keys(
@@ -173,41 +203,35 @@ class _Chunk:
             *(jnp.asarray(x, jnp.int32) for x in path),
         )
         horizon = jnp.asarray(self.horizon, jnp.int32)
-        return _begin(self.watched, task.potential, starts, horizon, keys), keys
+        whole = self.watched, task.potential, starts, horizon, keys
+        return self.watch.run(_begin, *whole), keys, drawn
 
     def advance(
         self, state: State, steps: int, keys: Key[Array, " b"]
     ) -> tuple[State, np.ndarray]:
         count = jnp.asarray(steps, jnp.int32)
-        state, first = _advance(self.watched, self.task.potential, state, count, keys)
+        whole = self.watched, self.task.potential, state, count, keys
+        state, first = self.watch.run(_advance, *whole)
         return state, np.asarray(first)
 
-    def polish(self, state: State, tolerance: float | None = None) -> Quench:
-        reached = QUENCHED[self.precise.name] if tolerance is None else tolerance
-        best = state.best_positions.astype(self.precise)
-        return _polish(self.task.potential, best, jnp.asarray(reached, self.precise))
-
-    def compile(self) -> None:
-        """Run every program once, so that times are those of the search alone."""
-        state, keys = self.begin(0)
-        state, _ = self.advance(state, 0, keys)
-        jax.block_until_ready(self.polish(state, tolerance=np.inf))
+    def polish(self, state: State) -> Quench:
+        best = jnp.asarray(np.asarray(state.best_positions, self.precise))
+        tolerance = jnp.asarray(QUENCHED[self.precise.name], self.precise)
+        return self.watch.run(_polish, self.task.potential, best, tolerance)
 
     def search(
         self,
         stop_at_hit: bool,
         looks: Sequence[int],
         note: Callable[[float], None],
-        clock: Callable[[], float],
     ) -> Trials:
         """Make attempts until the budgets are spent."""
-        self.compile()
-        begun = clock()
-        spent = np.zeros(CHUNK, int)
+        begun = self.watch.read()
+        spent = np.zeros(self.width, int)
         attempts: list[dict[str, np.ndarray]] = []
-        lowest = np.full(CHUNK, np.inf)
+        lowest = np.full(self.width, np.inf)
         positions: np.ndarray | None = None
-        hit = np.zeros(CHUNK, bool)
+        hit = np.zeros(self.width, bool)
         trace: list[State] = []
         while np.any(active := spent + self.horizon + 1 <= self.budget):
             if stop_at_hit and np.all(hit | ~active):
@@ -232,7 +256,8 @@ class _Chunk:
             reached = self.task.is_hit(row["polished"])
             hit |= reached
             direct = reached & (row["first"] > 0)
-            spent = spent + row["search"] + np.where(direct, 0, row["quench"])
+            spent = spent + row["drawn"] + row["search"]
+            spent = spent + np.where(direct, 0, row["quench"])
             attempts.append(row)
         assert positions is not None, "a budget lasts for one attempt"
         note(1.0)
@@ -248,10 +273,10 @@ class _Chunk:
             stopped=stop_at_hit,
             **columns,
             positions=positions[:kept],
-            points=np.array([int(s.evaluations[0]) for s in trace], np.int64),
-            seen=_rows([s.observation.energy for s in trace])[:kept],
-            lowest=_rows([s.best_energy for s in trace])[:kept],
-            seconds=np.asarray(clock() - begun),
+            points=np.array([np.asarray(s.evaluations)[0] for s in trace], np.int64),
+            seen=_rows([s.observation.energy for s in trace], self.width)[:kept],
+            lowest=_rows([s.best_energy for s in trace], self.width)[:kept],
+            seconds=np.asarray(self.watch.read() - begun),
         )
 
     def attempt(
@@ -263,7 +288,7 @@ class _Chunk:
     ) -> tuple[dict[str, np.ndarray], np.ndarray, list[State]]:
         """Make one attempt; return its columns, the quenched structures and the states
         that were looked at."""
-        state, keys = self.begin(number)
+        state, keys, drawn = self.begin(number)
         state, first = self.advance(state, 0, keys)
         seen, taken = [state] if looks else [], 0
         stops = {*looks, *range(SEGMENT, self.horizon, SEGMENT), self.horizon} - {0}
@@ -282,6 +307,7 @@ class _Chunk:
         row = {
             "found": found,
             "polished": energy.astype(np.float64),
+            "drawn": drawn.astype(np.int64),
             "search": np.asarray(state.evaluations).astype(np.int64),
             "quench": np.asarray(relaxed.evaluations).astype(np.int64),
             "first": first.astype(np.int64),
@@ -291,8 +317,8 @@ class _Chunk:
         return row, np.asarray(relaxed.positions), seen
 
 
-def _rows(columns: Sequence[Array]) -> Float[np.ndarray, "b t"]:
+def _rows(columns: Sequence[Array], starts: int) -> Float[np.ndarray, "b t"]:
     """Return one row a start from one column a look."""
     if not columns:
-        return np.zeros((CHUNK, 0))
+        return np.zeros((starts, 0))
     return np.stack([np.asarray(column, np.float64) for column in columns], 1)

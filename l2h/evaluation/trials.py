@@ -17,6 +17,7 @@ QUANTILES = (0.1, 0.5, 0.9)
 FILL: dict[str, Any] = {
     "found": np.inf,
     "polished": np.inf,
+    "drawn": 0,
     "search": 0,
     "quench": 0,
     "first": 0,
@@ -43,13 +44,16 @@ class Trials(eqx.Module):
     polished: Float[np.ndarray, "b r"]
     """Energy after the quench; infinite if none was finite, or if the attempt was not
     made."""
+    drawn: Int[np.ndarray, "b r"]
+    """Evaluations that it took to draw the start of each attempt; none for most starts."""
     search: Int[np.ndarray, "b r"]
-    """Evaluations of each attempt before its quench; zero if it was not made."""
+    """Evaluations of each attempt from its start to its quench; zero if it was not
+    made."""
     quench: Int[np.ndarray, "b r"]
     """Evaluations of the quench."""
     first: Int[np.ndarray, "b r"]
-    """Evaluations of the attempt when it first came within the tolerance of the task's
-    reference; zero if it never did, or where none is known."""
+    """Evaluations of the attempt, from its start, when it first came within the tolerance
+    of the task's reference; zero if it never did, or where none is known."""
     valid: Bool[np.ndarray, "b r"]
     """Whether every energy and gradient of the attempt was finite."""
     quenched: Bool[np.ndarray, "b r"]
@@ -57,7 +61,7 @@ class Trials(eqx.Module):
     positions: Float[np.ndarray, "b n d"]
     """The lowest quenched structure from each start."""
     points: Int[np.ndarray, " t"]
-    """Evaluations at which the first attempts were looked at."""
+    """Evaluations, from their starts, at which the first attempts were looked at."""
     seen: Float[np.ndarray, "b t"]
     """Their energies there."""
     lowest: Float[np.ndarray, "b t"]
@@ -105,6 +109,7 @@ class Trials(eqx.Module):
             stopped=True,
             found=column,
             polished=column,
+            drawn=np.zeros_like(made),
             search=made,
             quench=np.zeros_like(made),
             first=np.where(task.is_hit(column) | low, made, 0),
@@ -181,13 +186,19 @@ class Trials(eqx.Module):
 
     @property
     def costs(self) -> Int[np.ndarray, "b r"]:
-        """Evaluations of each attempt: start, steps, and the quench unless direct."""
-        return self.search + np.where(self.direct, 0, self.quench)
+        """Evaluations that each attempt is charged: start, steps, and the quench unless
+        direct."""
+        return self.drawn + self.search + np.where(self.direct, 0, self.quench)
 
     @property
     def evaluations(self) -> int:
-        """All that was evaluated, quenches of direct hits included."""
-        return int(self.search.sum() + self.quench.sum())
+        """All that attempts are charged."""
+        return int(self.costs.sum())
+
+    @property
+    def performed(self) -> int:
+        """All that was evaluated: what is charged, and quenches of direct hits."""
+        return int(self.drawn.sum() + self.search.sum() + self.quench.sum())
 
     @property
     def hit_at(self) -> Float[np.ndarray, " b"]:
@@ -195,11 +206,12 @@ class Trials(eqx.Module):
         number = np.argmax(self.hits, axis=1)
         rows = np.arange(self.starts)
         before = (np.cumsum(self.costs, axis=1) - self.costs)[rows, number]
-        at = np.where(self.direct, self.first, self.costs)[rows, number]
+        drawn = self.drawn[rows, number]
+        at = np.where(self.direct, self.drawn + self.first, self.costs)[rows, number]
         if self.task.reference is None and self.reference is not None and self.points.size:
             # While the search ran, nobody knew what to look for; looks are what is left.
             within = self.lowest <= self.reference + self.task.window
-            seen = self.points[np.argmax(within, axis=1)]
+            seen = drawn + self.points[np.argmax(within, axis=1)]
             at = np.where((number == 0) & within.any(axis=1), np.minimum(at, seen), at)
         return np.where(self.hits.any(axis=1), before + at, np.inf)
 
@@ -225,8 +237,8 @@ class Trials(eqx.Module):
 
     @property
     def seconds_per_evaluation(self) -> float:
-        """Seconds of one device over all evaluations it made."""
-        return float(self.seconds) / self.evaluations
+        """Seconds of one device over all evaluations that it performed."""
+        return float(self.seconds) / self.performed
 
     @property
     def below(self) -> int:
@@ -277,8 +289,10 @@ class Trials(eqx.Module):
             **_columns("evaluations_to_first_hit", to_hit),
             **_columns("evaluations_per_hit", per_hit),
             "attempts": int(self.made.sum()),
-            "evaluations": int(self.costs.sum()),
+            "evaluations": self.evaluations,
+            "start_evaluations": int(self.drawn.sum()),
             "quench_evaluations": int(self.quench.sum()),
+            "performed": self.performed,
             "minima": len(self.minima),
             "nonfinite": int(np.sum(~self.valid)),
             "unconverged": int(np.sum(~self.quenched)),

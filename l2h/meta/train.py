@@ -47,6 +47,8 @@ class Request(eqx.Module):
     """Per group of alike tasks, task by task."""
     keys: tuple[UInt32[Array, "_ w"], ...]
     """Data of the keys for stochastic optimizers, likewise."""
+    drawn: Int[Array, ""]
+    """Evaluations that it took to draw the starts."""
 
 
 def _as_tasks(tasks: Any) -> Any:
@@ -121,10 +123,15 @@ class Trainer(eqx.Module):
         """Members per chunk: as even as possible, so that little is filled up."""
         return -(-self.strategy.population // self.chunks)
 
-    def evaluations(self, horizon: int) -> int:
-        """Return the energy-and-gradient evaluations of one update of this horizon."""
+    def evaluations(self, horizon: int, drawn: int = 0) -> int:
+        """Return the energy-and-gradient evaluations of one update.
+
+        Arguments:
+            horizon: steps of its rollouts.
+            drawn: evaluations that it took to draw the starts, which all members share.
+        """
         rollouts = self.strategy.population * self.starts_per_task * len(self.tasks)
-        return rollouts * (horizon + 1)
+        return drawn + rollouts * (horizon + 1)
 
     def memory(self, weights: int) -> int:
         """Estimated bytes that a device needs while it evaluates a chunk.
@@ -181,21 +188,21 @@ class Trainer(eqx.Module):
         )
         update = jax.random.fold_in(Domain.TRAIN.key(state.seed), state.update)
         dtype = jnp.dtype(self.precision)
-        starts, keys = [], []
+        starts, keys, drawn = [], [], jnp.asarray(0, jnp.int32)
         for group in alike(self.tasks):
             own = jax.vmap(partial(jax.random.fold_in, update))(jnp.asarray(group))
             n = self.tasks[group[0]].n
-            starts.append(
-                self._mapped(
-                    lambda potential, init, key, n=n: draw(
-                        init, potential, n, self._keys(key, Purpose.START), dtype
-                    ),
-                    group,
-                    own,
-                )
+            some, spent = self._mapped(
+                lambda potential, init, key, n=n: draw(
+                    init, potential, n, self._keys(key, Purpose.START), dtype
+                ),
+                group,
+                own,
             )
+            starts.append(some)
             keys.append(jax.random.key_data(own))
-        return Request(horizon=horizon, starts=tuple(starts), keys=tuple(keys))
+            drawn += jnp.sum(spent, dtype=jnp.int32)
+        return Request(horizon, tuple(starts), tuple(keys), drawn)
 
     @eqx.filter_jit
     def evaluate(
@@ -271,8 +278,8 @@ class Trainer(eqx.Module):
 
         Returns:
             The next state and statistics: the mean loss over the population, per task
-            too, the horizon, the fraction of rollouts that became non-finite, and the
-            strategy's own.
+            too, the horizon, the fraction of rollouts that became non-finite, the
+            evaluations that it took to draw the starts, and the strategy's own.
         """
         request = self.ask(state)
         devices = jax.local_devices()[: self.devices]
@@ -290,7 +297,8 @@ class Trainer(eqx.Module):
             jnp.asarray(np.concatenate(column)[: self.strategy.population])
             for column in zip(*everything, strict=True)
         )
-        return self.tell(state, losses, valid, request.horizon)
+        state, info = self.tell(state, losses, valid, request.horizon)
+        return state, {**info, "drawn": request.drawn}
 
 
 def _put(tree: Any, device: Any) -> Any:

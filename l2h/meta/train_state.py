@@ -1,4 +1,4 @@
-"""A train_state of meta-training: where it stands, averaged weights, the best so far."""
+"""State of a run of meta-training: where it stands, averaged weights, the best so far."""
 
 import dataclasses
 from typing import Any
@@ -29,7 +29,7 @@ class TrainState(eqx.Module):
 
     @staticmethod
     def begin(meta: MetaState, scores: int = 3) -> "TrainState":
-        """Return the train_state before the first update.
+        """Return the state before the first update.
 
         Arguments:
             meta: the strategy's state.
@@ -50,7 +50,7 @@ class TrainState(eqx.Module):
         return unravel(self.meta.template, self.average)
 
     def advance(self, meta: MetaState, decay: float | None) -> "TrainState":
-        """Return the train_state after an update.
+        """Return the state after an update.
 
         Arguments:
             meta: the strategy's state after it.
@@ -66,7 +66,7 @@ class TrainState(eqx.Module):
         return dataclasses.replace(self, meta=meta, average=average)
 
     def judge(self, score: Float[np.ndarray, " s"]) -> "TrainState":
-        """Return the train_state after a validation of the candidate.
+        """Return the state after a validation of the candidate.
 
         The candidate is kept if the first number that differs is lower than that of the
         best so far; of equals, the later one is. One that is not finite is never kept.

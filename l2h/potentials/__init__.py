@@ -8,7 +8,11 @@ from .base import (
     Scale as Scale,
     Units as Units,
 )
-from .callback import Callback as Callback, Calls as Calls
+from .callback import (
+    Callback as Callback,
+    Calls as Calls,
+    holds_callback as holds_callback,
+)
 from .function import FunctionPotential as FunctionPotential
 from .gupta import Gupta as Gupta
 from .lennard_jones import LennardJones as LennardJones

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -130,6 +131,19 @@ class Callback(AbstractPotential):
         promised = jax.ShapeDtypeStruct((), dtype), jax.ShapeDtypeStruct(shape, dtype)
         safely = partial(_safely, self.function, self.calls)
         return jax.pure_callback(safely, promised, positions, vmap_method="sequential")
+
+
+def holds_callback(potential: AbstractPotential) -> bool:
+    """Return whether a potential is a `Callback`, or has one within.
+
+    Lanes of a batch that are copies, or have converged, go on calling it: whoever counts
+    its calls takes batches of one.
+    """
+
+    def is_callback(node: Any) -> bool:
+        return isinstance(node, Callback)
+
+    return any(map(is_callback, jax.tree.leaves(potential, is_leaf=is_callback)))
 
 
 def _safely(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..evaluation.tuning import paper
+from ..training.tuning import paper
 
 
 def tuning_table(task: str, kind: str, entry: dict[str, Any]) -> str:
@@ -11,7 +11,7 @@ def tuning_table(task: str, kind: str, entry: dict[str, Any]) -> str:
     Arguments:
         task: name of the task.
         kind: of the optimizer.
-        entry: as `l2h.evaluation.tuning.tuning_entry` returns it.
+        entry: as `l2h.training.tuning.tuning_entry` returns it.
     """
     head = f"{task}, {kind:24} {'validation':>12} {'held out, mean +- error':>26}"
     lines = [f"{head} {'quenched':>12} {'lowest':>12}"]

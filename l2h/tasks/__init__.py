@@ -1,4 +1,4 @@
-"""Search problems by name, and mixtures of them."""
+"""Search problems by name, and families of them."""
 
 from .base import CHUNK as CHUNK, Task as Task, chunk_of as chunk_of, draw as draw
 from .families import (
@@ -6,6 +6,7 @@ from .families import (
     expanded as expanded,
     held_out as held_out,
     register_family as register_family,
+    require_distinct as require_distinct,
 )
 from .functions import function as function
 from .lennard_jones import lennard_jones as lennard_jones
@@ -13,7 +14,6 @@ from .metals import metal as metal
 from .registry import (
     TASKS as TASKS,
     get as get,
-    mixture as mixture,
     names as names,
     register as register,
 )

@@ -7,12 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import require_positive
 from ..domains import Domain, Purpose, attempt_keys
-from ..inits import AbstractInit
-from ..potentials import AbstractPotential, Units
+from ..inits import AbstractInit, begin_at
+from ..potentials import AbstractPotential, Units, holds_callback
 
 # Starts drawn at once, and walkers searched at once: a constant shape, so that results do
 # not depend on how many are asked for.
@@ -71,6 +71,12 @@ class Task(eqx.Module):
         """The tolerance, in the potential's unit of energy."""
         return self.tolerance * self.unit
 
+    @property
+    def width(self) -> int:
+        """Starts drawn, and walkers searched, at once; one where the potential is a program
+        outside of JAX, so that every call of it counts."""
+        return 1 if holds_callback(self.potential) else CHUNK
+
     def is_hit(
         self,
         energies: Float[np.ndarray, "..."] | Float[Array, "..."] | float,
@@ -98,6 +104,17 @@ class Task(eqx.Module):
         dtype: Any,
         attempt: int = 0,
     ) -> Float[Array, "b n d"]:
+        """Draw starts; arguments and errors as those of `draw`."""
+        return self.draw(seed, domain, indices, dtype, attempt)[0]
+
+    def draw(
+        self,
+        seed: int,
+        domain: Domain,
+        indices: Sequence[int],
+        dtype: Any,
+        attempt: int = 0,
+    ) -> tuple[Float[Array, "b n d"], Int[np.ndarray, " b"]]:
         """Draw starts: the same for every optimizer, number of starts and precision.
 
         They are drawn in single precision and then cast.
@@ -109,6 +126,10 @@ class Task(eqx.Module):
             dtype: floating-point type of the result.
             attempt: number of the restart, each from a start of its own.
 
+        Returns:
+            The starts, and the evaluations that each has cost: none, for most
+            distributions of starts.
+
         Raises:
             ValueError: if there are no indices.
         """
@@ -116,16 +137,25 @@ class Task(eqx.Module):
             raise ValueError("indices: none given; draw at least one start.")
         root, count = domain.key(seed), len(indices)
         path = [jnp.asarray(x, jnp.int32) for x in (attempt, Purpose.START)]
-        drawn = []
-        for first in range(0, count, CHUNK):
-            keys = attempt_keys(root, chunk_of(indices, first), *path)
+        drawn, width = [], self.width
+        for first in range(0, count, width):
+            keys = attempt_keys(root, chunk_of(indices, first, width), *path)
             drawn.append(_draw(self.init, self.potential, self.n, keys, DRAWN))
-        return jnp.concatenate(drawn)[:count].astype(dtype)
+        starts, spent = (
+            np.concatenate(parts)[:count] for parts in zip(*drawn, strict=True)
+        )
+        return jnp.asarray(starts.astype(dtype)), spent
+
+    def compile(self) -> None:
+        """Compile the program that draws starts; nothing is drawn."""
+        zero = jnp.asarray(0, jnp.int32)
+        keys = attempt_keys(jax.random.key(0), chunk_of([0], 0, self.width), zero, zero)
+        _draw.lower(self.init, self.potential, self.n, keys, DRAWN).compile()
 
 
-def chunk_of(indices: Sequence[int], first: int) -> Int[Array, " k"]:
-    """Return CHUNK indices from position `first` on, filled up with copies of the last."""
-    places = np.minimum(np.arange(first, first + CHUNK), len(indices) - 1)
+def chunk_of(indices: Sequence[int], first: int, width: int) -> Int[Array, " k"]:
+    """Return indices from position `first` on, filled up with copies of the last."""
+    places = np.minimum(np.arange(first, first + width), len(indices) - 1)
     return jnp.asarray(np.asarray(indices)[places], jnp.int32)
 
 
@@ -135,8 +165,9 @@ def draw(
     n: int,
     keys: Key[Array, " b"],
     dtype: Any,
-) -> Float[Array, "b n d"]:
-    """Draw one start from each key, in single precision, and cast it.
+) -> tuple[Float[Array, "b n d"], Int[Array, " b"]]:
+    """Draw one start from each key, in single precision, and cast it; return the
+    evaluations that each has cost, too.
 
     Arguments:
         init: distribution of starts.
@@ -145,7 +176,13 @@ def draw(
         keys: one for each start.
         dtype: floating-point type of the result.
     """
-    return jax.vmap(lambda key: init(key, potential, n, DRAWN))(keys).astype(dtype)
+
+    def one(key: PRNGKeyArray) -> tuple[Float[Array, "n d"], Int[Array, ""]]:
+        begun = begin_at(init, key, potential, n, DRAWN)
+        return begun.positions, jnp.asarray(begun.spent.evaluations, jnp.int32)
+
+    starts, spent = jax.vmap(one)(keys)
+    return starts.astype(dtype), spent
 
 
 # A program of its own, so that all optimizers get the same bits.

@@ -69,6 +69,18 @@ def expanded(names: str) -> tuple[str, ...]:
     return tuple(task for group in found for task in group)
 
 
+def require_distinct(names: Sequence[str]) -> None:
+    """Raise ValueError unless these are names of tasks, each once.
+
+    Raises:
+        ValueError: if there are none, or one is there twice.
+    """
+    if not names:
+        raise ValueError("tasks: none given; name at least one, such as lj13.")
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"tasks: {', '.join(twice)} named twice; name each once.")
+
+
 def held_out(tasks: tuple[str, ...]) -> tuple[str, ...]:
     """Return the related tasks of the family that these tasks are; none for others."""
     return next((f.held_out for f in FAMILIES.values() if f.tasks == tasks), ())

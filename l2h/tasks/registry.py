@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from .._registry import Registry
@@ -146,22 +146,3 @@ def _cluster(potential: str, n: int) -> Task:
             "least 2."
         )
     return Task(f"{potential}{n}", surface, Harmonic(), n)
-
-
-def mixture(tasks: Iterable[str | Task], instances: int = 80) -> dict[str, int]:
-    """Return how many starts of each task share `instances`: floor(instances / m).
-
-    Raises:
-        ValueError: if a task is named twice or there are more tasks than instances.
-
-    Reference: Learn2Hop, appendix D.1.
-    """
-    listed = [task if isinstance(task, str) else task.name for task in tasks]
-    if len(set(listed)) < len(listed):
-        raise ValueError(f"tasks: {listed} names a task twice; name each once.")
-    if not listed or instances < len(listed):
-        raise ValueError(
-            f"instances: {instances} cannot be shared by {len(listed)} tasks; give at "
-            "least one task and one instance for each."
-        )
-    return {name: instances // len(listed) for name in listed}

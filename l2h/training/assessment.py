@@ -18,10 +18,10 @@ from ..evaluation import (
     evaluate,
     strongest,
 )
-from ..evaluation.tuning import candidates
 from ..optimizers import AbstractOptimizer
 from ..tasks import Task, get, held_out
 from .config import TrainingConfig
+from .tuning import candidates
 from .validation import horizons, per_hit
 
 STARTS = 150

@@ -16,7 +16,7 @@ from .._leaves import require_positive
 from ..meta import META_OPTIMIZERS, STRATEGIES
 from ..optimizers import OPTIMIZERS
 from ..optimizers.learned import FEATURES
-from ..tasks import Task, expanded, get, mixture
+from ..tasks import Task, expanded, get, require_distinct
 from .settings import converted
 
 # Weights that one network may have: a wrong digit in `hidden` would fill the memory.
@@ -152,7 +152,7 @@ class TrainingConfig:
             )
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience: {self.patience} given; wait for at least one.")
-        mixture(self.tasks)
+        require_distinct(self.tasks)
         self._require_sizes()
         # Unknown names raise.
         _ = OPTIMIZERS[self.optimizer], FEATURES[self.features]

@@ -145,7 +145,7 @@ class RunFolder:
         save(self.checkpoint, train_state, card)
 
     def load_checkpoint(self, like: TrainState) -> TrainState:
-        """Return the saved train_state; `like` if none was saved yet.
+        """Return the saved state; `like` if none was saved yet.
 
         Raises:
             ValueError: if the file is truncated, altered, or of another run or settings.

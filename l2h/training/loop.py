@@ -106,7 +106,7 @@ def _updates(
         meta, info = trainer(train_state.meta)
         train_state = train_state.advance(meta, config.average)
         number = int(meta.update)
-        evaluations += trainer.evaluations(int(info["horizon"]))
+        evaluations += trainer.evaluations(int(info["horizon"]), int(info["drawn"]))
         row: Row = {
             "update": number,
             **{name: value.item() for name, value in jax.device_get(info).items()},

@@ -55,7 +55,7 @@ class Validation:
     @property
     def evaluations(self) -> int:
         """All that was evaluated for it."""
-        return sum(t.evaluations for group in self.trials for t in group)
+        return sum(t.performed for group in self.trials for t in group)
 
     def row(self) -> dict[str, Any]:
         """Return what the metrics of a run say about it; costs without a hit are None."""

@@ -13,6 +13,7 @@ from commands import Done, begun, run
 from l2h import methods, tasks
 from l2h.competition import Competition, compete, occupy
 from l2h.optimizers import OPTIMIZERS, Adam
+from l2h.potentials import LennardJones
 
 COMPETITION = Competition(
     tasks=(tasks.get("lj5"),),
@@ -131,6 +132,36 @@ def test_other_settings_are_refused(straight, tmp_path):
         occupy(tmp_path / "notes.txt" / "run", COMPETITION)
     assert COMPETITION.folder() == dataclasses.replace(COMPETITION).folder()
     assert COMPETITION.folder() != dataclasses.replace(COMPETITION, seed=1).folder()
+
+
+def test_what_has_the_same_name_only_is_another_competition(straight):
+    (task,), (method, _) = COMPETITION.tasks, COMPETITION.methods
+    others = [
+        {"tasks": (dataclasses.replace(task, **change),)}
+        for change in (
+            {"potential": LennardJones(length=1.01)},
+            {"init": dataclasses.replace(task.init, steps=201)},
+            {"reference": -9.0},
+            {"tolerance": 0.02},
+        )
+    ]
+    for steps, optimizer in ((5, method.optimizer), (None, Adam(0.06))):
+        changed = dataclasses.replace(method, optimizer=optimizer, steps=steps)
+        others.append({"methods": (changed, COMPETITION.methods[1])})
+    folders = {COMPETITION.folder()}
+    for change in others:
+        other = dataclasses.replace(COMPETITION, **change)
+        folders.add(other.folder())
+        with pytest.raises(ValueError, match="marks = "):
+            occupy(straight, other)
+    assert len(folders) == 1 + len(others)
+
+
+def test_results_of_another_edition_are_refused(straight, monkeypatch):
+    occupy(straight, COMPETITION)
+    monkeypatch.setattr("l2h.competition.EDITION", 1)
+    with pytest.raises(ValueError, match=r"edition = 2, but 1 is asked for"):
+        occupy(straight, COMPETITION)
 
 
 def test_damaged_part_is_refused(straight, tmp_path):

@@ -166,6 +166,7 @@ def test_absent_peers_are_named_and_the_others_run(monkeypatch, capsys, tmp_path
     ("task", "options", "words"),
     [
         ("Au13", {}, "task: Au13"),
+        ("lj13-grown", {}, "task: lj13-grown given, whose starts cost"),
         ("lj5", {"starts": 0}, "starts: 0"),
         ("lj5", {"peers": "gmin"}, "gmin"),
         ("lj5", {"optimizers": "sgd"}, "sgd"),

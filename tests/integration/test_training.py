@@ -9,11 +9,13 @@ import equinox as eqx
 import jax
 import numpy as np
 import pytest
+from searches import paid
 
-from l2h import weights
+from l2h import tasks, weights
 from l2h.io import read_metadata
 from l2h.meta import count
 from l2h.optimizers import OPTIMIZERS, BasinHopping, Learned, Relay
+from l2h.tasks.registry import Names
 from l2h.training import RunFolder, TrainingConfig, check, loop, pieces, train
 
 CONFIG = TrainingConfig.for_tasks(
@@ -76,6 +78,17 @@ def test_what_weights_to_begin_with_have_cost_counts(straight, tmp_path):
     run(folder, config, stop=1)
     (row,) = folder.rows()
     assert row["evaluations"] == 1_000_000 + 8 * 2 * (row["horizon"] + 1)
+
+
+def test_what_starts_cost_counts(tmp_path, monkeypatch):
+    task = paid(tasks.get("lj5"), 7)
+    config = dataclasses.replace(CONFIG, tasks=("paid5",))
+    monkeypatch.setitem(tasks.TASKS, "paid5", Names(lambda: task, "paid5"))
+    folder = RunFolder.create(tmp_path / "run", config)
+    run(folder, config, stop=2)
+    rows = folder.rows()
+    spent = np.cumsum([8 * 2 * (row["horizon"] + 1) + 2 * 7 for row in rows])
+    assert [row["evaluations"] for row in rows] == spent.tolist()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
+from searches import Paid, paid
 from strategies import permutation, random_cluster, rotation, seeds, separated
 
 from l2h import rollout, tasks
@@ -31,6 +32,7 @@ from l2h.evaluation import (
     success_rate,
 )
 from l2h.optimizers import Adam, GradientDescent
+from l2h.potentials import Callback
 from l2h.report.competition import (
     competition_figure,
     competition_table,
@@ -293,7 +295,12 @@ def test_numbers_are_those_of_a_plain_count(name, request):
     assert trials.success.value == found / 20
     assert trials.to_first_hit.value == pytest.approx(sum(map(abs, times)) / found)
     assert trials.per_hit.value == pytest.approx(spent / hits)
-    assert trials.evaluations == trials.search.sum() + trials.quench.sum()
+    assert trials.evaluations == trials.summary()["evaluations"] == spent
+    unpaid = trials.quench[trials.direct].sum()
+    assert (unpaid > 0) == (name == "once")
+    assert trials.performed == trials.summary()["performed"] == spent + unpaid
+    rate = trials.seconds_per_evaluation
+    assert rate * trials.performed == pytest.approx(float(trials.seconds))
 
 
 @pytest.mark.parametrize("method", [RESTARTED, Method("quench", Adam(0.05), 0)])
@@ -304,6 +311,57 @@ def test_stopping_at_hits_leaves_their_cost(method):
     np.testing.assert_array_equal(stopped.hit_at, whole.hit_at)
     assert stopped.search.sum() < whole.search.sum()
     assert stopped.per_hit is None and stopped.to_first_hit == whole.to_first_hit
+
+
+@pytest.mark.parametrize("method", [ONCE, RESTARTED])
+def test_what_a_start_costs_is_charged(method, once, restarted):
+    free = once if method is ONCE else restarted
+    trials = run(method, paid(TASK, 7))
+    made = trials.made
+    assert np.all(trials.drawn == np.where(made, 7, 0)) and not free.drawn.any()
+    row = trials.summary()
+    assert row["start_evaluations"] == 7 * made.sum()
+    # The same searches, as many as fit: what they have cost counts against the budget.
+    width = trials.found.shape[1]
+    for name in ("polished", "search", "first"):
+        found, same = getattr(trials, name), getattr(free, name)[:, :width]
+        np.testing.assert_array_equal(found[made], same[made])
+    before = np.cumsum(trials.costs, axis=1) - trials.costs
+    fits = before + method.horizon(BUDGET) + 1 <= BUDGET
+    assert np.all(fits[made]) and not np.any(made[:, 1:] & ~fits[:, 1:])
+    assert made.sum() < free.made.sum() or method is ONCE
+    paying = free.costs[:, :width] + 7
+    np.testing.assert_array_equal(trials.costs[made], paying[made])
+    first = trials.hits[:, 0]
+    np.testing.assert_array_equal(trials.hit_at[first], free.hit_at[first] + 7)
+    assert row["evaluations"] == trials.costs.sum() < trials.performed + 1
+    # Where nobody knows what to look for, looks do not forget it either.
+    blind = dataclasses.replace(TASK, reference=None)
+    (plain,), (dear,) = (compared([run(ONCE, task)]) for task in (blind, paid(blind, 7)))
+    np.testing.assert_array_equal(dear.hit_at, plain.hit_at + 7)
+
+
+def test_grown_starts_count_their_cores():
+    trials = run(Method("q", Adam(0.05), 0), tasks.get("lj13-grown"), range(2), 60)
+    assert np.all(trials.drawn[trials.made] > 1)
+
+
+def test_a_calculator_is_called_once_an_evaluation():
+    def calculate(x):
+        difference = x[:, None] - x[None]
+        squared = np.sum(difference**2, axis=-1) + np.eye(len(x))
+        inverse = (1 / squared - np.eye(len(x))) ** 3
+        slope = -12 * inverse * (inverse - 1) / squared
+        energy = 0.5 * np.sum(inverse * (inverse - 2))
+        return energy, np.sum(slope[..., None] * difference, 1)
+
+    # One call to draw a start, too.
+    potential = Callback(calculate, length=1.0, energy=1.0)
+    task = dataclasses.replace(TASK, potential=potential, init=Paid(TASK.init, 1))
+    trials = run(RESTARTED, task, range(3), 100, looks=0)
+    assert trials.direct.any() or trials.made.sum() > 3
+    assert potential.calls.made == trials.performed
+    assert trials.starts == 3 and trials.drawn.sum() == trials.made.sum()
 
 
 def test_segments_leave_no_trace(once, monkeypatch):
@@ -349,7 +407,8 @@ def test_starts_are_the_same_for_any_number_and_precision():
     assert jnp.array_equal(whole[jnp.asarray([29, 4])].astype(jnp.float32), some)
     # Also where training draws them.
     keys = jax.random.split(jax.random.key(0), 2)
-    drawn = draw(TASK.init, TASK.potential, 5, keys, jnp.float64)
+    drawn, spent = draw(TASK.init, TASK.potential, 5, keys, jnp.float64)
+    assert not spent.any()
     assert drawn.dtype == jnp.float64
     np.testing.assert_array_equal(drawn, np.asarray(drawn, np.float32))
     with pytest.raises(ValueError, match="indices"):
@@ -389,11 +448,11 @@ def test_starts_and_searches_of_the_harness_share_no_key(monkeypatch):
 
     monkeypatch.setattr("l2h.tasks.base.attempt_keys", spy("starts"))
     monkeypatch.setattr("l2h.evaluation.harness.attempt_keys", spy("searches"))
-    # The first call of each compiles; three attempts follow.
     trials = run(RESTARTED, indices=range(25), budget=200)
     count = trials.found.shape[1]
     assert count >= 3
-    rows = np.concatenate([np.concatenate(parts[1:]) for parts in drawn.values()])
+    del drawn["starts"][0]  # for which the program that draws was compiled, not run
+    rows = np.concatenate([np.concatenate(parts) for parts in drawn.values()])
     assert len(rows) == len(np.unique(rows, axis=0)) == 2 * 25 * count
 
 

@@ -1,10 +1,11 @@
-"""Meta-training: coordinates, objective, evaluation of a population, train_state."""
+"""Meta-training: coordinates, objective, evaluation of a population, state of a run."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from searches import paid
 
 from l2h import rollout
 from l2h.domains import Domain, Purpose, attempt_keys
@@ -200,6 +201,15 @@ def test_starts_and_searches_of_training_share_no_key(monkeypatch):
     assert asked == {Purpose.START} and set(purposes) == {Purpose.SEARCH}
 
 
+def test_what_starts_have_cost_counts_once_for_all_members():
+    tasks = [paid(get(name), fee) for name, fee in (("lj3", 7), ("lj4", 0), ("lj5", 20))]
+    objective = Objective(shortest=2.0, longest=2.0)
+    trainer = Trainer(NormalizedES(pairs=2), objective, tasks, starts_per_task=3)
+    _, info = trainer(trainer.strategy.init(LEARNED, 1))
+    assert int(info["drawn"]) == 3 * (7 + 20)
+    assert trainer.evaluations(2, 81) == 4 * 3 * 3 * (2 + 1) + 81
+
+
 def test_chunks_are_as_even_as_possible():
     trainer = Trainer(ESMC(pairs=32), Objective(), (get("lj5"),), chunk=16)
     assert (trainer.strategy.population, trainer.chunks, trainer.width) == (65, 5, 13)
@@ -225,7 +235,7 @@ def test_alike_tasks_share_a_program_and_keep_their_places():
         own = jax.random.fold_in(update, i)
         zero = jnp.asarray(0, jnp.int32)
         keys = attempt_keys(own, jnp.arange(2, dtype=jnp.int32), zero, zero)
-        starts = draw(task.init, task.potential, task.n, keys, jnp.float32)
+        starts, _ = draw(task.init, task.potential, task.n, keys, jnp.float32)
         for member, params in enumerate(together.strategy.ask(state)):
             for copy in range(2):
                 loss = alone(params, task.potential, starts[copy])

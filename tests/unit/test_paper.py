@@ -11,7 +11,6 @@ import pytest
 
 from l2h import tasks
 from l2h.evaluation import Trials
-from l2h.evaluation.tuning import grids, paper
 from l2h.report.competition import rows_csv
 from l2h.report.paper import (
     above,
@@ -24,6 +23,7 @@ from l2h.report.paper import (
     transfer_table,
 )
 from l2h.training import RunFolder, TrainingConfig
+from l2h.training.tuning import grids, paper
 from pipelines import bimetallic
 
 PUBLISHED = {("lj13-paper", "Adam"): -40.6, ("si64-paper", "FIRE"): -257.0}

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from l2h import inits, rollout, tasks
+from l2h.cli.compared import Compared
 from l2h.inits import Uniform
 from l2h.optimizers import LBFGS, Adam
 from l2h.spaces import Free, Periodic
-from l2h.tasks import FAMILIES, expanded, get, held_out, metals, mixture
+from l2h.tasks import FAMILIES, expanded, get, held_out, metals, require_distinct
+from l2h.training import TrainingConfig
 
 KEY = jax.random.key(0)
 PAIRS = ("Ag-Au", "Ag-Pt", "Pd-Au", "Pd-Pt")
@@ -177,11 +179,16 @@ def test_functions_start_in_their_domain():
     assert tasks.get("styblinski-tang4").reference == pytest.approx(-39.16617 * 4)
 
 
-def test_mixture_shares_instances():
-    assert tasks.mixture(["lj13", "Ag6Au7", "si8"]) == {"lj13": 26, "Ag6Au7": 26, "si8": 26}
-    assert tasks.mixture([tasks.get("ackley2")]) == {"ackley2": 80}
-    with pytest.raises(ValueError, match="twice"):
-        tasks.mixture(["si8", "si8"])
+def test_many_tasks_are_named_once_each():
+    many = tuple(f"lj{n}" for n in range(5, 101))
+    require_distinct(many)
+    assert TrainingConfig(tasks=many).tasks == many
+    assert len(Compared(",".join(many)).problems()) == 96
+    for names, words in (((), "none given"), (("si8", "lj5", "si8"), "si8 named twice")):
+        with pytest.raises(ValueError, match=f"^tasks: {words}"):
+            require_distinct(names)
+        with pytest.raises(ValueError, match=f"^tasks: {words}"):
+            TrainingConfig(tasks=names)
 
 
 @pytest.mark.parametrize("name", ["lj13", "Au13", "Ag6Au7", "Pt38", "si8", "si64"])
@@ -211,7 +218,8 @@ def test_families_name_tasks_that_exist_and_keep_some_apart(name):
     family = FAMILIES[name]
     tasks = [get(task) for task in (*family.tasks, *family.held_out)]
     assert len({task.name for task in tasks}) == len(tasks)
-    assert mixture(expanded(name)) == dict.fromkeys(family.tasks, 80 // len(family.tasks))
+    assert expanded(name) == family.tasks
+    require_distinct(family.tasks)
     assert held_out(expanded(name)) == family.held_out
 
 
@@ -219,7 +227,7 @@ def test_families_may_stand_among_names():
     assert expanded("lj5,gupta-au55") == ("lj5", "Au55")
     assert held_out(("lj5", "Au55")) == ()
     with pytest.raises(ValueError, match="lj13"):
-        mixture(expanded("lj-family,lj13"))
+        require_distinct(expanded("lj-family,lj13"))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from l2h.cli.main import main
-from l2h.evaluation import tuning
+from l2h.training import tuning
+from l2h.training.tuning import FOUND
 
 ROW = {
     "name": "rate 0.01",
@@ -42,7 +43,7 @@ def asked(monkeypatch):
     return calls
 
 
-def test_what_is_done_is_not_done_again(asked, tmp_path, capsys):
+def test_what_is_done_is_not_done_again(asked, tmp_path, capsys, monkeypatch):
     small = ("--optimizers", "adam,fire", "--steps", 9, "--starts", 4, "--updates", 0)
     where = ("--folder", tmp_path / "tuned", "--seed", 3)
     assert tune("lj5", *small, *where) == 0
@@ -59,6 +60,9 @@ def test_what_is_done_is_not_done_again(asked, tmp_path, capsys):
     assert [name for name, *_ in asked] == ["lj6", "lj6"]
     shown = capsys.readouterr().out
     assert shown.count("lj5, adam") >= 2 and "-8.900 +- 0.100" in shown
+    # Without a folder of its own, it writes to where names of methods are looked up.
+    monkeypatch.chdir(tmp_path)
+    assert tune("lj5", *small) == 0 and FOUND.exists()
     # Other settings must not be mixed into the same file.
     before = path.read_bytes()
     assert tune("lj5", *small[:2], *where) == 2 and path.read_bytes() == before

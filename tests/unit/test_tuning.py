@@ -1,12 +1,16 @@
 """Tuning of baselines: the grid, what is learned, what is stored."""
 
+import json
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from l2h import methods, tasks
-from l2h.evaluation.tuning import (
+from l2h.optimizers import Adam, Fire
+from l2h.training.tuning import (
+    FOUND,
     candidates,
     grids,
     learn,
@@ -16,7 +20,6 @@ from l2h.evaluation.tuning import (
     tune,
     tuned,
 )
-from l2h.optimizers import Adam, Fire
 
 TASK = tasks.get("lj5")
 
@@ -66,6 +69,24 @@ def test_stored_hyperparameters_come_back():
     assert isinstance(methods.get("tuned:fire:lj13").optimizer, Fire)
     held_out = [row["held_out_mean"] for row in (entry["best"], *entry["others"])]
     assert min(held_out) < -39 and entry["settings"]["starts"] == 150
+
+
+def test_what_was_tuned_here_is_known_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"l2h tune lj9 --optimizers adam.* in runs"):
+        methods.get("tuned:adam:lj9")
+    entry = {"best": stored()["tuned"]["lj13"]["adam"]["best"]}
+    FOUND.parent.mkdir(parents=True)
+    FOUND.write_text(json.dumps({"tuned": {"lj9": {"adam": entry}}}))
+    ours, theirs = (methods.get(f"tuned:adam:{name}").optimizer for name in ("lj9", "lj13"))
+    assert float(ours.rate) == float(theirs.rate)
+    with pytest.raises(ValueError, match="adam on lj9"):
+        tuned("adam", "gold")
+    # An examination is held against the same opponents wherever it runs.
+    assert set(candidates("adam", "lj9")) == set(grids()["adam"])
+    FOUND.write_text("[]")
+    with pytest.raises(ValueError, match="damaged"):
+        tuned("adam", "lj9")
 
 
 def test_candidates_are_the_grid_and_what_was_tuned():

@@ -32,6 +32,7 @@ def trials(steps, hits, *, task=TASK, direct=0, quench=20, end=None, found=None)
         stopped=False,
         found=np.full((STARTS, 1), polished.mean() if found is None else found),
         polished=polished,
+        drawn=0 * column,
         search=column * (steps + 1),
         quench=column * quench,
         first=np.where(np.arange(STARTS) < direct, steps, 0)[:, None],

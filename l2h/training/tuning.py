@@ -6,21 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from ..domains import Domain
+from ..evaluation import Method, Trials, evaluate
 from ..meta import NormalizedES, Objective, Trainer, ravel, unravel
 from ..optimizers import AbstractOptimizer, Adam, BasinHopping, Fire
 from ..tasks import Task
-from .harness import evaluate
-from .method import Method
-from .trials import Trials
 
 # Appendix C of the paper: learned hyper-parameters take this many outer steps of Adam.
 OUTER_STEPS, OUTER_RATE = 100, 1e-2
+# Where `l2h tune` keeps what it finds, unless told otherwise.
+FOUND = Path("runs") / "tune" / "baselines.json"
 # By how much runs of the doubled length may still gain, in natural energies.
 SETTLED = 0.05
 
@@ -40,8 +41,9 @@ def grids() -> dict[str, dict[str, AbstractOptimizer]]:
 
 
 def candidates(kind: str, task: str) -> dict[str, AbstractOptimizer]:
-    """Return the grid of a kind and, if tuning on the task found better, that as well."""
-    grid, found = grids()[kind], stored()["tuned"].get(task, {}).get(kind)
+    """Return the grid of a kind and, if the library has what tuning on the task found
+    better, that as well."""
+    grid, found = grids()[kind], _entry(stored(), kind, task)
     if found is not None and found["best"]["name"] not in grid:
         grid["tuned"] = tuned(kind, task)
     return grid
@@ -244,30 +246,55 @@ def tuning_entry(
 @cache
 def stored() -> dict[str, Any]:
     """Return the tuned hyper-parameters that come with the library
-    (l2h/data/baselines.json; `l2h tune` makes it)."""
+    (l2h/data/baselines.json, a file that `l2h tune` has written)."""
     return json.loads(resources.files("l2h.data").joinpath("baselines.json").read_text())
 
 
 def tuned(kind: str, task: str) -> AbstractOptimizer:
-    """Return an optimizer with the stored hyper-parameters for a task.
+    """Return an optimizer with the stored hyper-parameters for a task: those that come with
+    the library or, where it has none, those that `l2h tune` has left in `FOUND`.
 
     Arguments:
         kind: a key of `grids`, such as "adam".
         task: name of the task.
 
     Raises:
-        ValueError: if that was never tuned, listing what was.
+        ValueError: if that was never tuned, listing what was; or if the file is damaged.
     """
-    found = stored()["tuned"].get(task, {}).get(kind)
+    own = _found()
+    found = _entry(stored(), kind, task) or _entry(own, kind, task)
     if found is None:
-        known = [f"{k} on {t}" for t, kinds in stored()["tuned"].items() for k in kinds]
+        files = (stored()["tuned"], own["tuned"])
+        known = [
+            f"{k} on {t}" for file in files for t, kinds in file.items() for k in kinds
+        ]
         raise ValueError(
             f"tuned: no hyper-parameters of {kind} on {task} are stored; there are "
-            f"{', '.join(known)}. Make them with l2h tune."
+            f"{', '.join(known)}. Make them with l2h tune {task} --optimizers {kind}, "
+            f"which leaves them in {FOUND}."
         )
     template = next(iter(grids()[kind].values()))
     params = jnp.asarray(found["best"]["hyperparameters"], ravel(template).dtype)
     return unravel(template, params)
+
+
+def _found() -> dict[str, Any]:
+    """Return what `l2h tune` has left in the folder from which we run."""
+    if not FOUND.exists():
+        return {"tuned": {}}
+    try:
+        found = json.loads(FOUND.read_text())
+        found["tuned"].items()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{FOUND}: damaged ({error}); put back the whole file, or delete it and tune "
+            "again."
+        ) from error
+    return found
+
+
+def _entry(file: Mapping[str, Any], kind: str, task: str) -> dict[str, Any] | None:
+    return file["tuned"].get(task, {}).get(kind)
 
 
 @cache
