@@ -11,6 +11,7 @@ import itertools
 import json
 import shlex
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
