@@ -16,8 +16,8 @@ nox.options.sessions = ["lint", "types", "tests"]
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests; arguments go to pytest."""
-    session.install("-e", ".[run,md,test]")
-    # One process per core, whole files each: what a file compiles once serves all of it.
+    session.install("-e", ".[run,page,md,test]")
+    # Two processes, whole files each: what a file compiles once serves all of it.
     session.run("python", "-m", "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
@@ -48,7 +48,7 @@ def search(session: nox.Session) -> None:
 @nox.session
 def train(session: nox.Session) -> None:
     """Train a learned optimizer: `nox -s train -- lj13 --seed 0`."""
-    session.install("-e", ".[run]")
+    session.install("-e", ".[run,page]")
     session.run("l2h", "train", *session.posargs)
 
 

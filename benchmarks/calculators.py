@@ -12,13 +12,13 @@ from typing import Any
 
 import jax
 import numpy as np
-import tyro
 from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.optimize import BFGS, FIRE
 from ase.optimize.basin import BasinHopping
 
 from l2h import tasks
+from l2h.cli.launch import command
 from l2h.interop.ase import LearnedOptimizer, natural_length
 
 # Weights, and steps of an attempt, by number of atoms.
@@ -130,4 +130,4 @@ def main(
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    command(main, kept="nothing is kept", loads=False)

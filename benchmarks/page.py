@@ -26,6 +26,7 @@ import numpy as np
 import tyro
 
 from l2h import tasks
+from l2h.cli.launch import command
 from l2h.engine import SearchResult, Trajectory
 from l2h.evaluation import distinct
 from l2h.optimizers import quench
@@ -143,4 +144,4 @@ def main(
 
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
-    tyro.cli(main)
+    command(main, kept="nothing is kept", loads=False)

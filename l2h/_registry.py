@@ -41,6 +41,24 @@ class Registry(dict[str, Thing]):
         )
 
 
+def listed(argument: str, text: str) -> list[str]:
+    """Return the names that a text joins by commas, without blanks around them.
+
+    Arguments:
+        argument: what the text was given for, for messages.
+        text: as users write it.
+
+    Raises:
+        ValueError: if a name is missing, or stands there twice.
+    """
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ValueError(f"{argument}: {text!r} lacks a name; join names by commas.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"{argument}: {text!r} names one twice; name each once.")
+    return names
+
+
 def make(maker: Callable[..., Thing], offered: Mapping[str, Any]) -> Thing:
     """Call a maker with those of the offered arguments that it has parameters for.
 

@@ -4,7 +4,7 @@ import re
 
 from . import weights
 from ._leaves import require_instance
-from ._registry import make
+from ._registry import listed, make
 from .evaluation import Method
 from .optimizers import OPTIMIZERS, AbstractOptimizer
 from .training.tuning import FOUND, grids, tuned
@@ -62,7 +62,7 @@ def get(name: str) -> Method:
         steps = STEPS.get(base) if steps is None else steps
         if not colon:
             return Method(name, make(build, {}), steps)
-        if base not in NUMBERS or not re.fullmatch(r"[0-9.]+(e[+-]?\d+)?", number):
+        if base not in NUMBERS or not re.fullmatch(r"(\d+|\d*\.\d+)(e[+-]?\d+)?", number):
             raise ValueError(f"optimizer: {name!r} is unknown; write {_shown(base)}.")
         return Method(name, build(float(number)), steps)
     if base == "tuned":
@@ -82,13 +82,10 @@ def get(name: str) -> Method:
     raise ValueError(f"optimizer: {name!r} is unknown; known are {names()}.")
 
 
-def several(listed: str) -> list[Method]:
+def several(text: str) -> list[Method]:
     """Return the methods of these names, joined by commas.
 
     Raises:
         ValueError: if there are none, one is unknown, or one is named twice.
     """
-    parts = [name.strip() for name in listed.split(",")]
-    if len(set(parts)) < len(parts):
-        raise ValueError(f"optimizers: {listed!r} names one twice; name each once.")
-    return [get(name) for name in parts]
+    return [get(name) for name in listed("optimizers", text)]

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 ATOMS = 38
 SEEN, UNSEEN = (("Ag", "Au"), ("Ag", "Pt"), ("Pd", "Au")), ("Pd", "Pt")
@@ -68,7 +68,7 @@ def main(
     starts: int = 50,
     seed: int = 0,
     folder: Path = Path("runs/bimetallic"),
-    devices: int = 1,
+    devices: int | None = None,
     quick: bool = False,
 ) -> None:
     """Compare a network with Adam and basin hopping, by excess energy and composition.
@@ -81,11 +81,10 @@ def main(
         starts: Held-out starts for each composition.
         seed: Determines weights, noise and starts.
         folder: Where to write, and to go on from.
-        devices: Devices that share the work; does not change results.
+        devices: Devices that share the work, all by default; does not change results.
         quick: A short form to try things out: two updates, one composition, 4 starts.
     """
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    shared = prepare(devices)
     from l2h import methods, weights as bundled
     from l2h.competition import Competition, compete
     from l2h.evaluation import Method
@@ -107,7 +106,7 @@ def main(
     }
     if weights is None:
         config = TrainingConfig.for_tasks(taught, seed=seed, **settings)
-        network = trained(config, folder / "trained", f"{len(taught)} alloys", devices)
+        network = trained(config, folder / "trained", f"{len(taught)} alloys", shared)
         learned = Method("learned", network)
     else:
         learned = Method(f"learned ({weights})", bundled.load(weights))
@@ -119,7 +118,7 @@ def main(
             competition = Competition((task,), compared, starts, steps + 1, seed)
             where = folder / f"{task.name}-{steps}-steps-{starts}-starts"
             with meter(len(competition.units()), task.name) as note:
-                parts = compete(competition, where, devices=devices, note=note)
+                parts = compete(competition, where, devices=shared, note=note)
             results += competition.results(parts)
         # After every pair: an unfinished picture can be looked at.
         rows = excess_rows(results, ends, taught if weights is None else ())

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import numpy as np
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 COLUMNS = ("task", "starts", "descent", "window", "budget")
 COLUMNS += ("seed", "evaluations", "hit", "lowest")
@@ -46,7 +45,7 @@ def main(
             default.
         file: Where rows are kept.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     import l2h
     from l2h import tasks as problems, weights
     from l2h.engine import Abandonment, Arm

@@ -7,10 +7,9 @@ python -m pipelines.evaluate lj13 --budget 2000
 
 from typing import Annotated
 
-import jax
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 
 def main(
@@ -29,7 +28,7 @@ def main(
         starts: Held-out starts.
         seed: Determines starts and noise.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h import tasks, weights
     from l2h.evaluation import Method, compared, evaluate
     from l2h.optimizers import LBFGS, Adam, BasinHopping

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+from l2h.cli.launch import command
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -148,4 +150,4 @@ def main(path: Annotated[Path, tyro.conf.Positional] = Path("docs/search.png"), 
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    command(main, kept="the picture is as it was", loads=False)

@@ -11,10 +11,9 @@ far a symmetric start stays symmetric.
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 
 def main(
@@ -41,7 +40,7 @@ def main(
         folder: Where to write; runs/hopping-TASK by default.
         quick: A short form to try things out: 13 atoms, 20 steps, 4 starts.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h import methods, tasks
     from l2h.evaluation import walk
     from l2h.io import write_atomically

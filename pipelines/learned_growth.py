@@ -17,7 +17,7 @@ from typing import Any
 
 import jax
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 TASKS = "lj34,lj37,lj38,lj50,lj53,lj55,lj75,lj76"
 # Weight of the past in the average of the parameters that is kept.
@@ -58,7 +58,7 @@ def main(
         minutes: Stop after the update that ends later than this; the schedule stays.
         quick: A short form to try things out: 1 pair, 16 attempts.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h import tasks as known
     from l2h.domains import Domain
     from l2h.engine import CostOfHit

@@ -19,10 +19,9 @@ from typing import Annotated
 if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
-import jax
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 from pipelines.rivals import RIVALS
 
 
@@ -48,7 +47,7 @@ def main(
         seed: Determines the starts.
         output: A JSON file for the numbers.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h import methods, tasks as problems
     from l2h.domains import Domain
     from l2h.evaluation import evaluate
@@ -99,10 +98,9 @@ def main(
     print(f"\n{task}: {starts} starts, {budget:,} evaluations each, one core")
     print("\n".join([peers_table(results), *absent]))
     if output is not None:
-        from l2h.io import write_atomically
-        from l2h.report.competition import finite
+        from l2h.io import plain, write_atomically
 
-        rows = [finite(trials.summary()) for trials in results]
+        rows = plain([trials.summary() for trials in results])
         content = {"task": task, "budget": budget, "rows": rows, "absent": absent}
         write_atomically(output, json.dumps(content, indent=1) + "\n")
 

@@ -11,9 +11,7 @@ where it was interrupted.
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 SIZES = ",".join(map(str, [*range(5, 81, 5), 98, 102]))
 # What two cores train within minutes; about 80 rollouts per update, as in the paper.
@@ -46,7 +44,7 @@ def main(
     starts: int = 50,
     seed: int = 0,
     folder: Path = Path("runs/sizes"),
-    devices: int = 1,
+    devices: int | None = None,
     quick: bool = False,
 ) -> None:
     """Compare networks trained on different sizes, with Adam and FIRE, size by size.
@@ -61,11 +59,10 @@ def main(
         starts: Held-out starts for each size.
         seed: Determines weights, noise and starts.
         folder: Where to write, and to go on from.
-        devices: Devices that share the work; does not change results.
+        devices: Devices that share the work, all by default; does not change results.
         quick: A short form to try things out: two updates, 5 and 13 atoms, 4 starts.
     """
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    shared = prepare(devices)
     from l2h import weights
     from l2h.competition import Competition, compete
     from l2h.evaluation import Method
@@ -90,7 +87,7 @@ def main(
         tasks = FAMILIES[family].tasks
         copies = {"starts_per_task": 2 if len(tasks) == 1 else 1}
         config = TrainingConfig.for_tasks(tasks, seed=seed, **copies, **settings)
-        return Method(shown, trained(config, folder / family, shown, devices))
+        return Method(shown, trained(config, folder / family, shown, shared))
 
     methods = (
         network("learned on 13 atoms", "lj13", only13),
@@ -104,7 +101,7 @@ def main(
         competition = Competition((task,), methods, starts, steps + 1, seed)
         where = folder / f"{task.name}-{steps}-steps-{starts}-starts"
         with meter(len(competition.units()), task.name) as note:
-            parts = compete(competition, where, devices=devices, note=note)
+            parts = compete(competition, where, devices=shared, note=note)
         results += competition.results(parts)
         # After every size: an unfinished picture can be looked at.
         rows = [

@@ -10,7 +10,7 @@ from typing import Annotated
 import jax
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 
 def main(
@@ -33,7 +33,7 @@ def main(
         starts: Held-out starts.
         seed: Determines everything random.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h import tasks
     from l2h.evaluation import Method, evaluate
     from l2h.meta import ES, ESMC, GA, NormalizedES, Objective, Trainer

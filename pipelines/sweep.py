@@ -19,10 +19,9 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 COLUMNS: tuple[str, ...] = (
     "task",
@@ -124,7 +123,7 @@ def main(
         exhaust: Whether a search goes on after it has found the lowest known energy.
         arms: Ways to search, joined by commas; what suits the task by default.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h.io import Table
 
     names, table = listed(tasks), Table(output, COLUMNS)

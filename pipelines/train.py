@@ -11,7 +11,7 @@ from typing import Annotated
 import jax
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 
 def main(
@@ -34,7 +34,7 @@ def main(
         starts: Held-out starts of the examination.
         seed: Determines everything random.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h import search, tasks
     from l2h.engine import Arm
     from l2h.evaluation import Method, evaluate

@@ -11,9 +11,7 @@ command again goes on where it was interrupted.
 import dataclasses
 from pathlib import Path
 
-import jax
-
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 TASKS = "lj13-paper,lj75-paper,si64-paper"
 QUICK = {"steps": 20, "starts": 4}
@@ -29,7 +27,7 @@ def main(
     starts: int = 150,
     seed: int = 0,
     folder: Path = Path("runs/transfer"),
-    devices: int = 1,
+    devices: int | None = None,
     quick: bool = False,
 ) -> None:
     """Compare tuned, learned and strong searches, by mean energy from the same starts.
@@ -43,11 +41,10 @@ def main(
         starts: Held-out starts for each task.
         seed: Determines the starts.
         folder: Where to write, and to go on from.
-        devices: Devices that share the work; does not change results.
+        devices: Devices that share the work, all by default; does not change results.
         quick: A short form to try things out: 20 steps from 4 starts.
     """
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    shared = prepare(devices)
     from l2h import methods, weights
     from l2h.competition import Competition, compete
     from l2h.io import write_atomically
@@ -84,7 +81,7 @@ def main(
         (task,) = competition.tasks
         where = folder / f"{task.name}-{steps}-steps-{starts}-starts"
         with meter(len(competition.units()), task.name) as note:
-            parts = compete(competition, where, devices=devices, note=note)
+            parts = compete(competition, where, devices=shared, note=note)
         results += competition.results(parts)
         # After every column: an unfinished table can be looked at.
         summaries = [trials.summary() for group in results for trials in group]

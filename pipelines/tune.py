@@ -7,11 +7,10 @@ python -m pipelines.tune lj13 --steps 500
 
 from typing import Annotated
 
-import jax
 import numpy as np
 import tyro
 
-from l2h.cli.launch import command
+from l2h.cli.launch import command, prepare
 
 
 def main(
@@ -32,7 +31,7 @@ def main(
         updates: Of learning, from the best of the grid.
         seed: Determines starts and noise.
     """
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from l2h import tasks
     from l2h.domains import Domain
     from l2h.evaluation import Method, evaluate

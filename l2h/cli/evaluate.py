@@ -15,6 +15,7 @@ from typing import Annotated
 import tyro
 
 from .compared import Compared
+from .launch import prepare
 
 
 def main(
@@ -23,7 +24,7 @@ def main(
     optimizers: str = "adam,fire,lbfgs,bh-plain",
     budget: int = 1000,
     stop_at_hit: bool = False,
-    devices: int = os.cpu_count() or 1,
+    devices: int | None = None,
     x64: bool = False,
 ) -> None:
     """Compare optimizers on the same held-out starts.
@@ -34,21 +35,18 @@ def main(
             attempts of so many steps from fresh starts.
         budget: Energy-and-gradient evaluations granted to each start.
         stop_at_hit: End early where all starts have hit.
-        devices: Devices that share the work; processor cores, if there is no accelerator.
+        devices: Devices that share the work, all by default; processor cores, if there is
+            no accelerator.
         x64: Search in double precision.
     """
     import jax
 
-    # Before anything else touches JAX: quenches are in double precision, and each core
-    # of a processor counts as a device of its own.
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    shared = prepare(devices)
     from .. import methods
-    from ..competition import Competition, check_devices, compete, occupy
+    from ..competition import Competition, compete, occupy
     from ..report.competition import competition_table, write_competition
     from ..report.meter import meter
 
-    check_devices(devices)
     competition = Competition(
         tasks=tuple(compared.problems()),
         methods=tuple(methods.several(optimizers)),
@@ -62,7 +60,7 @@ def main(
     occupy(folder, competition)
     print(f"folder: {folder}")
     with meter(len(competition.units()), "evaluating") as note:
-        parts = compete(competition, folder, devices=devices, note=note)
+        parts = compete(competition, folder, devices=shared, note=note)
     results = competition.results(parts)
     circumstances = {
         "command": shlex.join(["l2h", "evaluate", *sys.argv[1:]]),

@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 # Exit codes, as shells have them: wrong input, an interruption, a closed output.
@@ -24,23 +25,26 @@ LOAD = (
 )
 
 
-def command(main: Callable[..., None], kept: str = KEPT) -> None:
+def command(main: Callable[..., None], kept: str = KEPT, *, loads: bool = True) -> None:
     """Run a program as the command line asks; see `answered` and `LOAD`.
 
     Arguments:
         main: the program, typed and documented as tyro reads it; an interruption that it
             raises itself may say more.
         kept: what is said of other interruptions.
+        loads: whether it looks up names, of which users may have their own; it then begins
+            with `prepare`.
     """
 
     def program() -> None:
         import tyro
 
-        arguments, _waiting[:] = parted(sys.argv[1:])
+        arguments = sys.argv[1:]
         description = f"{inspect.getdoc(main)}".split("\n\nArgs:")[0]
-        tyro.cli(main, args=arguments, description=f"{description}\n\n{LOAD}")
-        if _waiting:
-            raise ValueError(f"--load: this program had no use for {_waiting[0]}.")
+        if loads:
+            arguments, _waiting[:] = parted(arguments)
+            description = f"{description}\n\n{LOAD}"
+        tyro.cli(main, args=arguments, description=description)
 
     answered(program, kept)
 
@@ -115,31 +119,33 @@ def parted(arguments: list[str]) -> tuple[list[str], list[str]]:
     return rest, files
 
 
-def load_waiting() -> None:
-    """Run the files of the command line that are one's own; once precision, devices and
-    processes are chosen, since what they make may touch JAX's devices.
+def run_file(path: Path, option: str) -> ModuleType:
+    """Run a file of one's own; return it as a module.
+
+    Arguments:
+        path: of the file.
+        option: that names it, for the message.
 
     Raises:
-        ValueError: if a file or module is missing.
+        ValueError: if there is no such file.
     """
-    while _waiting:
-        name = _waiting.pop(0)
-        if name.endswith(".py"):
-            _run_file(Path(name))
-        elif not name or importlib.util.find_spec(name) is None:
-            raise ValueError(f"--load: there is no module {name!r}; give one, or FILE.py.")
-        else:
-            importlib.import_module(name)
-
-
-def _run_file(path: Path) -> None:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise ValueError(f"--load: there is no file {path}; give FILE.py or a module.")
+        raise ValueError(f"{option}: there is no file {path}; give FILE.py or a module.")
     module = importlib.util.module_from_spec(spec)
     # Where classes are looked up, by name, that the file defines.
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
+    return module
+
+
+def _load(name: str) -> None:
+    if name.endswith(".py"):
+        run_file(Path(name), "--load")
+    elif not name or importlib.util.find_spec(name) is None:
+        raise ValueError(f"--load: there is no module {name!r}; give one, or FILE.py.")
+    else:
+        importlib.import_module(name)
 
 
 def several(arguments: list[str]) -> bool:
@@ -173,35 +179,41 @@ def outlive(program: Callable[[], None]) -> None:
     sys.exit(code)
 
 
-def devices(asked: int | None) -> None:
-    """Let every processor core be a device, or so many of them; before anything touches
-    JAX's devices.
+def prepare(
+    asked: int | None = 1,
+    *,
+    cores: int | None = None,
+    join: Callable[[], None] | None = None,
+) -> int:
+    """Choose double precision and devices, and run files of one's own (`LOAD`); the first
+    thing that a program does, since these files may touch JAX's devices and register names.
 
     Arguments:
-        asked: as a user asks for them; None for all.
+        asked: how many devices share the work, as a user asks for them; None for all.
+        cores: of a processor that are devices unless more are asked for; all by default.
+        join: what joins other processes, if there are any.
+
+    Returns:
+        How many of the local devices to use.
 
     Raises:
-        ValueError: if there are not as many.
+        ValueError: if there are not as many, or a file or module is missing.
     """
     import jax
 
-    cores = os.cpu_count() or 1
     if asked is not None and asked < 1:
         raise ValueError(f"devices: {asked} asked for; take at least 1, or leave it out.")
-    jax.config.update("jax_num_cpu_devices", cores if asked is None else min(asked, cores))
-
-
-def present(asked: int | None) -> int:
-    """Return how many of the local devices to use: all, unless fewer are asked for.
-
-    Files of one's own are run before (`load_waiting`).
-
-    Raises:
-        ValueError: if there are not as many as asked for.
-    """
-    import jax
-
-    load_waiting()
+    present = os.cpu_count() or 1
+    wanted = min(asked or cores or present, present)
+    jax.config.update("jax_enable_x64", True)
+    if wanted > 1:
+        jax.config.update("jax_num_cpu_devices", wanted)
+    if join is not None:
+        join()
+    while _waiting:
+        _load(_waiting.pop(0))
+    if asked == 1:  # no device is touched to count them
+        return 1
     found = jax.local_device_count()
     if asked is not None and asked > found:
         raise ValueError(f"devices: {asked} asked for, {found} present; ask for fewer.")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .._version import __version__
 from .cache import keep_compiled
-from .launch import command, outlive, several
+from .launch import KEPT, command, outlive, several
 
 
 class Command(NamedTuple):
@@ -16,7 +16,7 @@ class Command(NamedTuple):
 
     module: str
     summary: str
-    kept: str = "the same command goes on from here"
+    kept: str = KEPT
 
 
 # What programs import; the library itself does without.

@@ -2,9 +2,10 @@
 
 import importlib
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .launch import run_file
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
     from ..tasks import Task
 
 POTENTIAL = (
-    "emt (ASE's, for Al, Cu, Ag, Au, Ni, Pd, Pt), or MODULE:NAME, something callable "
-    "without arguments that returns a calculator of ASE or a potential"
+    "emt (ASE's, for Al, Cu, Ag, Au, Ni, Pd, Pt), or FILE.py:NAME or MODULE:NAME, "
+    "something callable without arguments that returns a calculator of ASE or a potential"
 )
+BUILT_IN = (None, "emt")
+"""Potentials that come along."""
 
 
 def problem(what: str, potential: str | None = None) -> "Task":
@@ -38,7 +41,7 @@ def problem(what: str, potential: str | None = None) -> "Task":
             return get(what)
         except ValueError:
             # A formula in another order, or one that gets a better reason.
-            if atoms is None or re.fullmatch(r"[A-Z][a-z]?\d+|Si\d+", what):
+            if atoms is None or re.fullmatch(r"[A-Z][a-z]?\d+", what):
                 raise
     if atoms is None:
         raise ValueError(
@@ -66,7 +69,7 @@ def posed(atoms: "Atoms", potential: str | None) -> "Task":
         )
     if potential is None:
         return from_atoms(atoms)[0]
-    made = factory(potential)()
+    made = surface(potential)
     if not isinstance(made, AbstractPotential):
         held = atoms.copy()
         held.calc = made
@@ -110,8 +113,8 @@ def formula(text: str) -> "Atoms | None":
         return None
 
 
-def factory(name: str) -> Callable[[], Any]:
-    """Return what makes a calculator or a potential.
+def surface(name: str) -> Any:
+    """Return a calculator of ASE or a potential.
 
     Arguments:
         name: as in `POTENTIAL`.
@@ -119,21 +122,42 @@ def factory(name: str) -> Callable[[], Any]:
     Raises:
         ValueError: if it is neither, or cannot be imported.
     """
+    from ..potentials import AbstractPotential
+
     if name == "emt":
         from ase.calculators.emt import EMT
 
-        return EMT
-    module, _, attribute = name.partition(":")
-    if not (module and attribute):
+        return EMT()
+    # From the right: a path may have a drive.
+    module, _, attribute = name.rpartition(":")
+    own = module.endswith(".py")
+    if not (attribute and (own or re.fullmatch(r"\w+(\.\w+)*", module))):
         raise ValueError(f"potential: {name!r} is unknown; give {POTENTIAL}.")
     try:
-        found = importlib.import_module(module)
+        if own:
+            found = run_file(Path(module), "--potential")
+        else:
+            found = importlib.import_module(module)
     except ImportError as error:
-        raise ValueError(f"potential: {module} cannot be imported ({error}).") from error
-    if not callable(made := getattr(found, attribute, None)):
+        here = f"; for the file here, say {module}.py:{attribute}"
+        hint = here if Path(f"{module}.py").is_file() else ""
+        raise ValueError(
+            f"potential: {module} cannot be imported ({error}){hint}."
+        ) from error
+    if not callable(maker := getattr(found, attribute, None)):
         raise ValueError(
             f"potential: {module} has nothing callable called {attribute}; give "
             f"{POTENTIAL}."
+        )
+    try:
+        made = maker()
+    except Exception as error:  # whatever a foreign program raises
+        raise ValueError(
+            f"potential: {name} raises {type(error).__name__}: {error}; give {POTENTIAL}."
+        ) from error
+    if not (isinstance(made, AbstractPotential) or hasattr(made, "get_potential_energy")):
+        raise ValueError(
+            f"potential: {name} returns a {type(made).__name__}; give {POTENTIAL}."
         )
     return made
 
@@ -155,23 +179,36 @@ def remembered(task: "Task", what: str, potential: str | None) -> dict[str, Any]
     }
 
 
-def recalled(content: dict[str, Any]) -> "Task":
-    """Return the task of a search from its file's content.
+def recalled(content: dict[str, Any], potential: str | None = None) -> "Task":
+    """Return the task of a search from its file's content, which runs no code.
 
     Arguments:
         content: of `search.json`.
+        potential: that the search had, as a user gives it once more; needed unless it
+            comes along. Files count by name, wherever they are now.
 
     Raises:
-        ValueError: if its task is unknown here.
+        ValueError: if its task is unknown here, or the potential is another.
     """
     from ase import Atoms
 
     known = content["settings"].get("problem", {"task": content["task"]})
+    stored = known.get("potential")
+    if stored not in BUILT_IN and potential is None:
+        raise ValueError(
+            f"potential: the search had {stored}, and what a file names is never run; if "
+            f"you trust it, add --potential {stored}."
+        )
+    if potential is not None and Path(potential).name != Path(f"{stored}").name:
+        raise ValueError(
+            f"potential: {potential} given, but the search had "
+            f"{stored or 'that of its task'}; give the same."
+        )
     if "task" in known:
         return problem(known["task"])
     cell = known["cell"]
     atoms = Atoms(known["symbols"], cell=cell, pbc=cell is not None)
-    return posed(atoms, known["potential"])
+    return posed(atoms, stored if potential is None else potential)
 
 
 def _is_file(what: str) -> bool:

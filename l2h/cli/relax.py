@@ -4,12 +4,20 @@ l2h relax start.xyz
 l2h relax start.xyz --weights lj38 --potential emt --out lower.extxyz
 """
 
+import math
+import os
+import sys
+import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from .problems import factory, structure
+from .launch import prepare
+from .problems import structure, surface
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 
 def main(
@@ -31,8 +39,8 @@ def main(
 
     Args:
         file: A structure that ASE reads; of several, the last.
-        potential: Other than that of the elements: emt (of ASE), or MODULE:NAME, something
-            callable that returns a calculator of ASE or a potential.
+        potential: Other than that of the elements: emt (of ASE), or FILE.py:NAME or
+            MODULE:NAME, something callable that returns a calculator of ASE or a potential.
         weights: A trained optimizer that first looks for lower energies: a bundled name, or
             a run's best.l2h.
         steps: Of the trained optimizer.
@@ -41,11 +49,7 @@ def main(
         out: Where to write; the name of the file with -relaxed by default.
         trajectory: Where to keep the way, for ase gui.
     """
-    import sys
-
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+    prepare()
     from ase.io import write
     from ase.optimize import BFGS
 
@@ -55,7 +59,7 @@ def main(
     if not fmax > 0 or limit < 1:
         raise ValueError(f"fmax, limit: {fmax}, {limit} given; both must be positive.")
     atoms = structure(file)
-    made = from_atoms(atoms)[0].potential if potential is None else factory(potential)()
+    made = from_atoms(atoms)[0].potential if potential is None else surface(potential)
     symbols = atoms.get_chemical_symbols() if potential is None else None
     natural: dict[str, Any] = {}
     if isinstance(made, AbstractPotential):
@@ -65,7 +69,10 @@ def main(
         natural["separated"] = 0.0
         made = Calculator(made, symbols)
     atoms.calc = made
-    first = atoms.get_potential_energy()
+    first = _energy(atoms)
+    path = Path(file)
+    target = out or path.with_name(f"{path.stem}-relaxed.extxyz")
+    _require_writable(target, atoms)
     if weights is None:
         optimizer = BFGS(atoms, logfile=None, trajectory=trajectory)
     else:
@@ -74,8 +81,6 @@ def main(
         )
         limit += steps
     done = optimizer.run(fmax=fmax, steps=limit)
-    path = Path(file)
-    target = out or path.with_name(f"{path.stem}-relaxed.extxyz")
     write(target, atoms)
     print(
         f"{atoms.get_chemical_formula()}: energy {first:.6f} at first, "
@@ -86,3 +91,40 @@ def main(
     print(target)
     sys.stdout.flush()
     sys.exit(0 if done else 1)
+
+
+def _energy(atoms: "Atoms") -> float:
+    """Return the energy at first; a calculator that fails does so here."""
+    try:
+        energy = float(atoms.get_potential_energy())
+    except ValueError:  # in words
+        raise
+    except Exception as error:  # whatever a foreign program raises
+        raise ValueError(
+            f"potential: {type(atoms.calc).__name__} raises {type(error).__name__}: "
+            f"{error}; give --potential, one that knows these atoms."
+        ) from error
+    if not math.isfinite(energy):
+        raise ValueError(
+            f"potential: the energy is {energy} at first; separate atoms that coincide, or "
+            "look at the calculator."
+        )
+    return energy
+
+
+def _require_writable(target: Path, atoms: "Atoms") -> None:
+    """Raise ValueError if what comes out cannot be written there; before the work."""
+    if target.is_dir() or not os.access(target.parent, os.W_OK):
+        raise ValueError(
+            f"out: {target} cannot be written; give a file in a folder of yours."
+        )
+    from ase.io import write
+
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            write(Path(folder) / target.name, atoms)
+        except Exception as error:  # writers of many formats raise anything
+            raise ValueError(
+                f"out: {target} cannot be written as a structure ({type(error).__name__}: "
+                f"{error}); give the name of another format, such as lower.extxyz."
+            ) from error

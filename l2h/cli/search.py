@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from .launch import INTERRUPTED
+from .launch import INTERRUPTED, prepare
 from .problems import problem, remembered
 
 # Without any limit, a search ends when the lowest known energy is found, or after these.
@@ -49,8 +49,8 @@ def main(
     Args:
         what: A task (lj38, si64; l2h tasks lists them), a formula (Au38, Ag19Au19), or a
             structure file, of which elements, number of atoms and cell count.
-        potential: Other than that of the elements: emt (of ASE), or MODULE:NAME, something
-            callable that returns a calculator of ASE or a potential.
+        potential: Other than that of the elements: emt (of ASE), or FILE.py:NAME or
+            MODULE:NAME, something callable that returns a calculator of ASE or a potential.
         evaluations: Stop after so many evaluations of energy and gradient.
         minutes: Stop after this time, counted from the end of the first attempts, so that
             compilation before it takes nothing away.
@@ -58,17 +58,19 @@ def main(
             any limit: the lowest known one, but two minutes at the most.
         seed: Determines everything random.
         arms: Ways to search, joined by commas; the best bet for these atoms by default.
-        devices: Devices that share the work; all by default.
+        devices: Devices that share the work: all accelerators by default. Without one, so
+            many processor cores, each with programs of its own to compile; one by default.
         out: Where to write; a new folder under runs/ by default.
         resume: Go on with the search in --out.
         json: Print the summary as JSON, and nothing else.
     """
-    import jax
+    # Of a processor, one: most of a short search is compilation, which is for each device.
+    shared = prepare(devices, cores=1)
+    from .._registry import listed
 
-    # Before anything else touches JAX: energies are polished in double precision.
-    jax.config.update("jax_enable_x64", True)
     task = problem(what, potential)
     target = _target(until, task)
+    chosen = None if arms is None else listed("arms", arms)
     if evaluations is None and minutes is None and target is None:
         target, minutes = ("reference" if task.reference is not None else None), MINUTES
     folder = _folder(out, task.name, seed, resume)
@@ -89,8 +91,8 @@ def main(
         minutes=minutes,
         until=target,
         seed=seed,
-        arms=None if arms is None else arms.split(","),
-        devices=devices,
+        arms=chosen,
+        devices=shared,
         folder=folder,
         on_progress=Ticker(evaluations, minutes),
     )
@@ -165,11 +167,12 @@ def _target(until: str | None, task: Any) -> Any:
     if until is None or until == "reference":
         return until
     try:
-        return float(until)
+        energy = float(until)
     except ValueError:
-        raise ValueError(
-            f"until: {until!r} given; give an energy, or the word reference."
-        ) from None
+        energy = math.nan
+    if not math.isfinite(energy):
+        raise ValueError(f"until: {until!r} given; give an energy, or the word reference.")
+    return energy
 
 
 def _folder(out: Path | None, name: str, seed: int, resume: bool) -> Path:

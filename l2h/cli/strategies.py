@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from .launch import prepare
+
 # About 80 rollouts per update, as in the appendix, and the same for all strategies.
 SHARED: dict[str, Any] = {
     "pairs": 20,
@@ -49,27 +51,27 @@ def main(
     seeds: int | None = None,
     starts: int | None = None,
     folder: Path | None = None,
-    devices: int = 1,
+    devices: int | None = None,
     quick: bool = False,
 ) -> None:
     """Train one optimizer per strategy and seed, and show who learns steadily.
 
     Args:
         task: Name of a task.
-        strategies: Names joined by commas.
+        strategies: Names joined by commas; your own have the settings that training has.
         updates: Meta-updates of every run; 900 unless told otherwise.
         horizon: Steps of every rollout, in training and in the examination.
         seeds: How many, counted from 0; 5 unless told otherwise.
         starts: Held-out starts of the examination; 150 unless told otherwise.
         folder: Where to write, and to go on from; runs/strategies-TASK by default.
-        devices: Devices that share the work; does not change results.
+        devices: Devices that share the work, all by default; processor cores, if there is
+            no accelerator. Their number does not change results.
         quick: A short form to try things out: few updates, one seed, 25 starts.
     """
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_num_cpu_devices", max(devices, 1))
+    shared = prepare(devices)
+    from .._registry import listed
     from ..io import write_atomically
+    from ..meta import STRATEGIES
     from ..report import trained, write_figure
     from ..report.strategies import (
         strategies_csv,
@@ -86,10 +88,11 @@ def main(
     for name, value in chosen.items():
         if value < 1:
             raise ValueError(f"{name}: {value} given; it must be at least 1.")
-    names = list(dict.fromkeys(strategies.split(",")))
-    if unknown := sorted(set(names) - set(OWN)):
+    names = listed("strategies", strategies)
+    if unknown := sorted(set(names) - set(STRATEGIES)):
         raise ValueError(
-            f"strategies: {', '.join(unknown)} unknown; choose from {', '.join(OWN)}."
+            f"strategies: {', '.join(unknown)} unknown; choose from "
+            f"{', '.join(STRATEGIES)}."
         )
     settings = {
         **SHARED,
@@ -100,14 +103,14 @@ def main(
     configs = {
         name: [
             TrainingConfig.for_tasks(
-                (task,), strategy=name, seed=seed, **settings, **OWN[name]
+                (task,), strategy=name, seed=seed, **settings, **OWN.get(name, {})
             )
             for seed in range(chosen["seeds"])
         ]
         for name in names
     }
     for group in configs.values():
-        check(group[0], None, devices)  # before anything is written
+        check(group[0], None, shared)  # before anything is written
     where = folder or Path("runs") / f"strategies-{task}{'-quick' if quick else ''}"
     print(f"folder: {where}")
 
@@ -118,7 +121,7 @@ def main(
             number = names.index(name) * len(group) + config.seed + 1
             label = f"{name}, seed {config.seed} ({number} of {total})"
             run = where / f"{name}-seed{config.seed}"
-            trained(config, run, label, devices)
+            trained(config, run, label, shared)
             runs[name].append(strategy_run(run, chosen["starts"]))
         # After every strategy: an unfinished comparison can be looked at.
         problem = get(task)

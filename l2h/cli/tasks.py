@@ -1,8 +1,11 @@
 """What can be searched, by name."""
 
+from .launch import prepare
+
 
 def main() -> None:
     """List the names of tasks, and of families that training knows."""
+    prepare()
     from ..tasks import FAMILIES, names
 
     print("tasks:")

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 
 from ..training import TrainingConfig
+from ..training.config import OF_TASKS
 from . import launch
 from .settings import flags
 
 if TYPE_CHECKING:
     Settings = dict[str, Any]
 else:
-    Settings = flags(TrainingConfig, without=("tasks",))
+    Settings = flags(TrainingConfig, without=("tasks",), varying=OF_TASKS)
 
 
 def main(
@@ -61,21 +62,17 @@ def main(
         processes: How many there are. Under SLURM, all three are found by themselves.
         examine: Whether to examine the result on held-out starts.
     """
-    import jax
-
-    # Before anything else touches JAX: polished energies are in double precision, and
-    # each core of a processor counts as a device of its own.
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
-    jax.config.update("jax_enable_x64", True)
-    launch.devices(devices)
     from .. import weights
     from ..meta import count, processes as together
     from ..report import announcement
     from ..training import RunFolder, check, pieces
 
-    if launch.several(sys.argv[1:]):
-        together.start(coordinator, process, processes)
-    shared = launch.present(devices)
+    def join() -> None:
+        if launch.several(sys.argv[1:]):
+            together.start(coordinator, process, processes)
+
+    shared = launch.prepare(devices, join=join)
     if resume is not None:
         if tasks or config or folder or settings or memory:
             raise ValueError(

@@ -11,11 +11,13 @@ import itertools
 import json
 import shlex
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from .compared import Compared
+from .launch import prepare
 
 
 def main(
@@ -34,15 +36,14 @@ def main(
         steps: Granted to each run.
         updates: Outer steps of learning from each value of the grid; 0 for none.
     """
-    import jax
-
-    jax.config.update("jax_enable_x64", True)
+    prepare()
+    from .._registry import listed
     from ..io import write_atomically
     from ..report.meter import meter
     from ..report.tuning import tuning_table
     from ..training import tuning
 
-    kinds, problems = optimizers.split(","), compared.problems()
+    kinds, problems = listed("optimizers", optimizers), compared.problems()
     known = tuning.grids()
     if unknown := [kind for kind in kinds if kind not in known]:
         raise ValueError(
@@ -60,9 +61,7 @@ def main(
         "seed": compared.seed,
     }
     path = (compared.folder or tuning.FOUND.parent) / tuning.FOUND.name
-    results: dict[str, Any] = {"tuned": {}}
-    if path.exists():
-        results = json.loads(path.read_text())
+    results = _kept(path)
     command = shlex.join(["l2h", "tune", *sys.argv[1:]])
     done = {
         (task.name, kind): results["tuned"].get(task.name, {}).get(kind)
@@ -94,3 +93,24 @@ def main(
                 write_atomically(path, json.dumps(results, indent=1) + "\n")
             print(f"\n{tuning_table(task.name, kind, entry)}\n")
     print(path)
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """Return what was tuned before."""
+    if not path.exists():
+        return {"tuned": {}}
+    try:
+        results = json.loads(path.read_text())
+        whole = all(
+            "settings" in entry
+            for kinds in results["tuned"].values()
+            for entry in kinds.values()
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):  # any other JSON
+        whole = False
+    if not whole:
+        raise ValueError(
+            f"folder: {path} is damaged, or not what this command wrote; move it away, or "
+            "choose another folder."
+        )
+    return results

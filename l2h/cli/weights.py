@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from .launch import prepare
+
 
 def main(
     action: Annotated[Literal["list", "show", "verify"], tyro.conf.Positional] = "list",
@@ -23,6 +25,7 @@ def main(
         names: Bundled names, or files such as a run's best.l2h; all that are bundled by
             default.
     """
+    prepare()
     from .. import weights
 
     chosen = names or (*weights.names(), weights.GROWTH)

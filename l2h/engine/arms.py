@@ -134,7 +134,7 @@ def hopping(task: Task) -> Arm:
 
 def _network(task: Task) -> tuple[str, int]:
     """Return the bundled weights that cost least a hit from random starts, and their
-    steps (docs/search.md). Natural units carry those of 38 atoms to one metal."""
+    steps (docs/measurements.md). Natural units carry those of 38 atoms to one metal."""
     if 36 <= task.n <= 40 and not _alloy(task):
         return "lj38", 150
     if _metal(task):

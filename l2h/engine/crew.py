@@ -194,7 +194,7 @@ class Crew:
     def _finishing(self, rule: Abandonment, begun: Begun, best: float) -> tuple[Any, ...]:
         rule = cast(jax.device_get(rule), SINGLE)
         # What only walks have would make another program for each kind of them.
-        begun = Begun(begun.start, begun.state, begun.expected, begun.spent)
+        begun = eqx.tree_at(lambda b: b.invariance, begun, None, is_leaf=_is_none)
         return rule, self.room.potential, begun, np.asarray(best, SINGLE)
 
     def _polishing(self, structures: Any, tolerance: float) -> tuple[Any, ...]:
@@ -210,3 +210,7 @@ def _full(index: Int[np.ndarray, " k"], count: int) -> Int[np.ndarray, " c"]:
 def _blank(tree: Any, *axes: int) -> Any:
     """Return zeros of these shapes, with more axes in front."""
     return jax.tree.map(lambda leaf: np.zeros((*axes, *leaf.shape), leaf.dtype), tree)
+
+
+def _is_none(node: Any) -> bool:
+    return node is None

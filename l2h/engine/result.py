@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..io import to_atoms, write_atomically
+from ..io import plain, to_atoms, write_atomically
 from ..tasks import Task
 from .trajectory import Trajectory
 
@@ -88,8 +88,8 @@ class SearchResult:
 
     @property
     def unit(self) -> str:
-        """The unit of all energies: eV, or the potential's own epsilon."""
-        return "eV" if self.task.symbols else "epsilon"
+        """The unit of all energies: eV or epsilon; empty where none is stated."""
+        return self.task.units.energy
 
     @property
     def hit(self) -> bool | None:
@@ -132,7 +132,7 @@ class SearchResult:
         times = _times(int(self.hits[0]))
         if self.discovery:
             return (
-                f"WARNING: the lowest structure lies {-self.above:.6f} {self.unit} BELOW "
+                f"WARNING: the lowest structure lies {self._said(-self.above, 6)} BELOW "
                 f"the lowest known energy, found {times}: a discovery or a bug; look at "
                 "the structure"
             )
@@ -147,9 +147,12 @@ class SearchResult:
             )
         return (
             f"the known global minimum was not found; the lowest structure lies "
-            f"{self.above:.4f} {self.unit} above it, found {times}, "
+            f"{self._said(self.above, 4)} above it, found {times}, "
             f"{quiet}; search longer"
         )
+
+    def _said(self, energy: float, digits: int) -> str:
+        return f"{energy:.{digits}f} {self.unit}".rstrip()
 
     def to_ase(self) -> "list[Atoms]":
         """Return the minima as ASE's Atoms, lowest first, with energies and forces."""
@@ -185,10 +188,10 @@ class SearchResult:
             "evaluations_to_hit": self.evaluations_to_hit,
             "verdict": self.verdict,
             "status": self.status,
-            "counts": _plain(self.counts),
-            "arms": _plain(self.arms),
-            "progress": _plain(self.progress),
-            "settings": _plain(self.settings),
+            "counts": plain(self.counts),
+            "arms": plain(self.arms),
+            "progress": plain(self.progress),
+            "settings": plain(self.settings),
             "minima": [
                 {
                     "energy": float(self.energies[k]),
@@ -218,7 +221,7 @@ class SearchResult:
             raise ValueError(f"notes: {len(notes)} for {len(self.energies)} minima.")
         content = self.summary()
         for k, row in enumerate(content["minima"]):
-            row.update(_plain(notes[k]) if notes else {})
+            row.update(plain(notes[k]) if notes else {})
             # All digits: what reads the file again gets the same numbers.
             row["positions"] = self.positions[k].tolist()
         if self.trajectory is not None:
@@ -311,18 +314,3 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count:,} times"
-
-
-def _plain(value: Any) -> Any:
-    """Return plain Python without infinities, which JSON lacks."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)

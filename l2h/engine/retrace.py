@@ -12,7 +12,7 @@ from jaxtyping import Float
 from .._rollout import rollout
 from ..domains import Domain
 from ..optimizers import LBFGS, AbstractOptimizer
-from ..potentials import Callback
+from ..potentials import holds_callback
 from .abandonment import Abandonment
 from .arms import Arm, abandonment, choose
 from .attempt import within
@@ -72,7 +72,7 @@ def retrace(
     """
     known = [k for k, origin in enumerate(result.origins) if origin is not None]
     potential = result.task.potential
-    foreign = isinstance(potential, Callback) or not potential.space.invariant
+    foreign = holds_callback(potential) or not potential.space.invariant
     if not known or foreign:
         return None
     which, task = known[0], result.task

@@ -60,7 +60,7 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         ValueError: if a number is not positive (`noise` and `surplus`: is negative), or
             there are not as many logits as groups.
 
-    Reference: ours; measured in docs/search.md. Exchange with vacancies on a dynamic
+    Reference: ours; measured in docs/measurements.md. Exchange with vacancies on a dynamic
         lattice: Shao, Cheng and Cai 2004, doi:10.1021/jp037780t.
     """
 

@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.constraints import FixAtoms
 from jaxtyping import Array, Bool, Float
 
-from ..potentials import Callback
+from ..potentials import METAL, Callback
 from ..spaces import AbstractSpace, AbstractWrapper, Free, Pairs, Periodic
 from .natural import natural_energy, natural_length
 
@@ -78,6 +78,7 @@ def calculator_potential(
         energy=energy,
         space=space,
         separated=0.0,
+        units=METAL,
     )
 
 

@@ -17,7 +17,7 @@ from .._leaves import require_instance, require_structure
 from .._platform import matmul
 from .._rollout import Rollout, rollout
 from ..optimizers import AbstractOptimizer, AbstractWatch, State, Status, run
-from ..potentials import AbstractPotential, Observation, Scale, StillingerWeber
+from ..potentials import AbstractPotential, Observation, Scale, StillingerWeber, Units
 from ..potentials.stillinger_weber import COSINE
 from ..spaces import AbstractSpace, Pairs, Periodic
 from ..spaces.periodic import heights
@@ -54,6 +54,10 @@ class ListedStillingerWeber(AbstractPotential):
     @property
     def scale(self) -> Scale:
         return self.potential.scale
+
+    @property
+    def units(self) -> Units:
+        return self.potential.units
 
     @property
     def separated(self) -> Float[Array, ""] | float | None:

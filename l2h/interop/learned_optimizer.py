@@ -13,8 +13,8 @@ from ase.optimize.optimize import Optimizer
 from jaxtyping import Array, Float
 
 from .. import tasks, weights as bundled
-from .._leaves import as_array, require_positive
-from ..optimizers import LBFGS, AbstractOptimizer, Learned, State
+from .._leaves import as_array, require_instance, require_positive
+from ..optimizers import LBFGS, AbstractOptimizer, State
 from ..potentials import AbstractPotential, Observation, Scale
 from ..spaces import AbstractSpace, Free
 from .host import energy_apart, space_of
@@ -109,7 +109,7 @@ class LearnedOptimizer(Optimizer):
     def __init__(
         self,
         atoms: Atoms,
-        weights: str | Learned = "lj38",
+        weights: str | AbstractOptimizer = "lj38",
         restart: Path | None = None,
         logfile: IO[str] | Path | None = "-",
         trajectory: Any = None,
@@ -138,10 +138,11 @@ class LearnedOptimizer(Optimizer):
         require_positive(length=length, energy=energy)
         with jax.enable_x64(True):
             self._scene = Scene(length=length, energy=energy, space=space_of(atoms, length))
-        if isinstance(weights, Learned):
+        if isinstance(weights, AbstractOptimizer):
             self._learned = weights
         else:
             self._learned = bundled.load(weights)
+            require_instance(weights=(self._learned, AbstractOptimizer))
             if (words := out_of_scope(weights, atoms)) is not None:
                 warnings.warn(words, stacklevel=2)
         self._descent = LBFGS()

@@ -7,6 +7,7 @@ from .container import (
     save as save,
 )
 from .locking import lock as lock
+from .plain import plain as plain
 from .structures import (
     elements as elements,
     from_atoms as from_atoms,

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..inits import Harmonic
-from ..potentials import AbstractPotential, Gupta, Observation
+from ..potentials import REDUCED, AbstractPotential, Gupta, Observation, Units
 from ..spaces import AbstractSpace, Free, Periodic
 from ..tasks import Task, lennard_jones, metal, silicon
 from ..tasks.metals import sets
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 # ASE's dummy element. Not "Ar": a program that takes reduced lengths for Angstrom then
 # has no element to attach wrong bonds, radii or masses to.
 DUMMY = "X"
-REDUCED = "reduced: lengths in d0, energies in epsilon, forces in epsilon/d0"
-METAL = "lengths in Angstrom, energies in eV, forces in eV/Angstrom"
 
 
 def to_atoms(
@@ -43,9 +41,8 @@ def to_atoms(
         potential: gives the forces, the cell if its space has one, and the energy if it
             is not given.
         positions: in the potential's unit of length; two coordinates gain a zero third.
-        symbols: chemical elements, in the order of the atoms, for potentials in eV and
-            Angstrom. None: reduced units, with the dummy element X; a note `units` in
-            `info` says which of the two it is.
+        symbols: chemical elements, in the order of the atoms. None: the dummy element X.
+            A note `units` in `info` is the potential's own (`potential.units`).
         energy: the structure's energy, if known to more digits.
         info: further notes on the structure.
 
@@ -75,7 +72,7 @@ def to_atoms(
         positions=_three(positions),
         cell=cell,
         pbc=periodic,
-        info={"units": REDUCED if symbols is None else METAL, **(info or {})},
+        info={"units": _said(potential.units), **(info or {})},
     )
     atoms.calc = SinglePointCalculator(
         atoms,
@@ -83,6 +80,15 @@ def to_atoms(
         forces=-_three(seen.gradient),
     )
     return atoms
+
+
+def _said(units: Units) -> str:
+    if not (units.length and units.energy):
+        return "those of the potential, which names none"
+    length, energy = units
+    reduced = "reduced: " if units == REDUCED else ""
+    forces = f"forces in {energy}/{length}"
+    return f"{reduced}lengths in {length}, energies in {energy}, {forces}"
 
 
 @eqx.filter_jit

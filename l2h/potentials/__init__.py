@@ -1,9 +1,12 @@
 """Energy surfaces."""
 
 from .base import (
+    METAL as METAL,
+    REDUCED as REDUCED,
     AbstractPotential as AbstractPotential,
     Observation as Observation,
     Scale as Scale,
+    Units as Units,
 )
 from .callback import (
     Callback as Callback,

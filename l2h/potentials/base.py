@@ -1,7 +1,7 @@
 """What every energy surface offers, twice over: a textbook form and a fast one."""
 
 from abc import abstractmethod
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -12,6 +12,26 @@ from .._leaves import cast, require_structure
 from ..spaces import AbstractSpace
 
 Kind = TypeVar("Kind", bound="AbstractPotential")
+
+
+class Units(NamedTuple):
+    """What lengths and energies are called; empty where that is not known."""
+
+    length: str = ""
+    energy: str = ""
+
+    @property
+    def symbol(self) -> str:
+        """The unit of energy as pictures write it."""
+        return "ε" if self == REDUCED else self.energy
+
+    def label(self, quantity: str) -> str:
+        """Return what axes and heads say of an energy, such as "gap (eV)"."""
+        return f"{quantity} ({self.symbol})" if self.symbol else quantity
+
+
+REDUCED = Units("d0", "epsilon")
+METAL = Units("Angstrom", "eV")
 
 
 class Scale(eqx.Module):
@@ -53,6 +73,12 @@ class AbstractPotential(eqx.Module):
     @abstractmethod
     def scale(self) -> Scale:
         """Natural length and energy."""
+
+    @property
+    def units(self) -> Units:
+        """What its lengths and energies are called in files and pictures. A potential of
+        your own says so by returning `METAL`, `REDUCED` or other `Units`."""
+        return Units()
 
     @property
     def separated(self) -> Float[Array, ""] | float | None:

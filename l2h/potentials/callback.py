@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from .._leaves import as_array, require_positive
 from ..spaces import AbstractSpace, Free
-from .base import AbstractPotential, Observation, Scale
+from .base import AbstractPotential, Observation, Scale, Units
 
 Evaluate = Callable[[Float[np.ndarray, "n d"]], tuple[float, Float[np.ndarray, "n d"]]]
 
@@ -62,7 +62,7 @@ class Callback(AbstractPotential):
             atoms.positions[:] = positions
             return atoms.get_potential_energy(), -atoms.get_forces()
 
-        potential = Callback(evaluate, length=2.9, energy=0.4)
+        potential = Callback(evaluate, length=2.9, energy=0.4, units=METAL)
 
     Arguments:
         function: from positions `"n d"`, a NumPy array in double precision, to the energy
@@ -72,6 +72,8 @@ class Callback(AbstractPotential):
         energy: natural energy, likewise; see `Scale`.
         space: where the atoms live.
         separated: energy of atoms far from each other, if known.
+        units: what the calculator's lengths and energies are called, if that is known:
+            `METAL` is eV and Angstrom.
 
     Raises:
         ValueError: if `length` or `energy` is not positive and finite.
@@ -86,6 +88,9 @@ class Callback(AbstractPotential):
         converter=as_array, default=None
     )
     calls: Calls = eqx.field(static=True, default_factory=Calls)
+    units: Units = eqx.field(  # pyright: ignore[reportIncompatibleVariableOverride, reportIncompatibleMethodOverride]
+        static=True, default=Units()
+    )
 
     def __check_init__(self) -> None:
         if not callable(self.function):

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from .._leaves import as_array, concrete, require_positive
 from ..spaces import AbstractSpace, Free, Pairs, Periodic, pad_atoms
 from ._constants import table
-from .base import AbstractPotential, Observation, Scale
+from .base import METAL, AbstractPotential, Observation, Scale, Units
 from .taper import Taper
 
 Table = Float[Array, "s s"]
@@ -141,6 +141,10 @@ class Gupta(AbstractPotential):
 
         tables: dict[str, Any] = {k: square(k) for k in ("A", "xi", "p", "q", "r0")}
         return Gupta(**tables, species=species, space=space, taper=taper)
+
+    @property
+    def units(self) -> Units:
+        return METAL
 
     @property
     def scale(self) -> Scale:

@@ -6,7 +6,7 @@ from jaxtyping import Array, Float
 
 from .._leaves import as_array, require_positive
 from ..spaces import AbstractSpace, Free
-from .base import AbstractPotential, Observation, Scale
+from .base import REDUCED, AbstractPotential, Observation, Scale, Units
 
 
 class LennardJones(AbstractPotential):
@@ -37,6 +37,11 @@ class LennardJones(AbstractPotential):
     @property
     def scale(self) -> Scale:
         return Scale(length=self.length, energy=self.energy)
+
+    @property
+    def units(self) -> Units:
+        # Other numbers may be in any unit.
+        return REDUCED if float(self.length) == float(self.energy) == 1 else Units()
 
     @property
     def separated(self) -> float:

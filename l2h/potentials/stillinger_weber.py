@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from .._leaves import as_array, concrete, require_positive
 from ..spaces import AbstractSpace, Free, Pairs, Periodic, pad_atoms
 from ._constants import table
-from .base import AbstractPotential, Observation, Scale
+from .base import METAL, AbstractPotential, Observation, Scale, Units
 
 Scalar = Float[Array, ""]
 
@@ -104,6 +104,10 @@ class StillingerWeber(AbstractPotential):
             gamma=row["gamma"],
             space=space,
         )
+
+    @property
+    def units(self) -> Units:
+        return METAL
 
     @property
     def scale(self) -> Scale:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..evaluation import Trials, distinct, hit_curve
-from ..io import write_atomically, write_extxyz
-from .plots import COLOURS, GREY, write_figure
+from ..io import plain, write_atomically, write_extxyz
+from .plots import COLOURS, GREY, number, tidy, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def write_competition(
     rows = [trials.summary() for group in results for trials in group]
     table_file, numbers = folder / "results.csv", folder / "results.json"
     write_atomically(table_file, rows_csv(rows))
-    content = {**circumstances, "results": [finite(row) for row in rows]}
+    content = {**circumstances, "results": plain(rows)}
     write_atomically(numbers, json.dumps(content, indent=1) + "\n")
     paths = [table_file, numbers]
     for group in results:
@@ -86,14 +86,6 @@ def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value)
     return value
-
-
-def finite(row: dict[str, Any]) -> dict[str, Any]:
-    """Replace infinities and absent numbers, which JSON lacks, by None."""
-    return {
-        k: None if isinstance(v, float) and not math.isfinite(v) else v
-        for k, v in row.items()
-    }
 
 
 def competition_table(results: Sequence[Sequence[Trials]]) -> str:
@@ -197,15 +189,12 @@ def competition_figure(group: Sequence[Trials]) -> "Figure":
     shown_as = labels(names)
     for axes in (costs, finals):
         axes.set_yticks(range(len(group)), [shown_as[name] for name in names])
-    for axes in (curves, costs, finals, descent):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="0.92", linewidth=0.8)
-        axes.set_axisbelow(True)
+    tidy(curves, costs, finals, descent)
     trials = group[0]
     what = (
-        f"reference {_number(_reference(group))}"
+        f"reference {number(_reference(group))}"
         if trials.task.reference is not None
-        else f"no reference known: success is {_number(_reference(group))}, the "
+        else f"no reference known: success is {number(_reference(group))}, the "
         "lowest energy found here"
     )
     figure.suptitle(
@@ -288,10 +277,10 @@ def _draw_costs(axes: "Axes", group: Sequence[Trials], colours: Mapping[str, str
 
 
 def _draw_finals(axes: "Axes", group: Sequence[Trials], colours: Mapping[str, str]) -> None:
-    unit = "eV" if group[0].task.symbols else "ε"
+    task = group[0].task
     axes.set(
         title="Lowest energy of each start, quenched",
-        xlabel=f"energy ({unit})" if group[0].task.potential.space.invariant else "value",
+        xlabel=task.units.label("energy" if task.potential.space.invariant else "value"),
     )
     finite = {s.method: s.energies[np.isfinite(s.energies)] for s in group}
     everything = np.concatenate([*finite.values(), [_reference(group)]])
@@ -372,8 +361,3 @@ def _reference(group: Sequence[Trials]) -> float:
     """Return the energy that counts as a hit, the same for the whole group."""
     reference = group[0].reference
     return math.inf if reference is None else reference
-
-
-def _number(value: float) -> str:
-    # With the same minus sign as on the axes.
-    return f"{value:.4f}".replace("-", "−")

@@ -1,9 +1,7 @@
 """One HTML file that shows what a search found, without any network."""
 
 import importlib.metadata
-import importlib.util
 import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -17,21 +15,15 @@ import numpy as np
 
 from ..engine import SearchResult
 from ..io import write_atomically
-from ..spaces import Periodic
+from ..potentials import Units
 from . import charts, structure
 from .charts import Axis, number
 from .point_groups import SHOWN, TOLERANCE
+from .viewer import VIEWER, minima, viewer_code
 from .way import way
 
 PICTURES = 12
 BINS = 40
-# How long a natural length is in the viewer, which thinks in Angstrom.
-BOND = 2.8
-# Radius of its balls; degrees that it sees, less a margin; where it stands at zoom zero.
-BALL, FIELD, CAMERA = 0.5, 35.0, 150.0
-# Neighbours up to so many natural lengths are joined.
-REACH = 1.25
-VIEWER = "chemiscope"
 # How the command line brings a task back; what is shown elsewhere.
 _NOT_SHOWN = ("problem", "command", "task", "atoms", "seed")
 # What settings are called on the page, where their names say too little.
@@ -60,6 +52,7 @@ def write_page(
     command: str | None = None,
     point_groups: Sequence[str] = (),
     viewer: bool | None = None,
+    again: str | None = None,
 ) -> Path:
     """Write the page of a search; the same search gives the same bytes.
 
@@ -70,6 +63,7 @@ def write_page(
         point_groups: of the minima, if they are known.
         viewer: whether structures may be turned; by default, if chemiscope is installed,
             whose JavaScript then becomes part of the file. Pictures take its place.
+        again: command that writes the page anew, if there is one.
 
     Raises:
         ValueError: if the viewer is asked for and chemiscope is not installed, or
@@ -77,7 +71,7 @@ def write_page(
         OSError: if the file cannot be written.
     """
     path = Path(path)
-    write_atomically(path, page(result, command, point_groups, viewer))
+    write_atomically(path, page(result, command, point_groups, viewer, again))
     return path
 
 
@@ -86,13 +80,14 @@ def page(
     command: str | None = None,
     point_groups: Sequence[str] = (),
     viewer: bool | None = None,
+    again: str | None = None,
 ) -> str:
     """Return the text of `write_page`."""
     code = None if viewer is False else viewer_code()
     if viewer and code is None:
         raise ValueError(f"viewer: {VIEWER} is not installed; pip install 'l2h[page]'.")
     code = code if len(result.energies) else None
-    task, unit = result.task, "eV" if result.unit == "eV" else "ε"
+    task, units = result.task, result.task.units
     if point_groups and len(point_groups) != len(result.energies):
         raise ValueError(
             f"point_groups: {len(point_groups)} for {len(result.energies)} minima."
@@ -104,7 +99,7 @@ def page(
         f"seed {result.seed}",
     ]
     if task.reference is not None:
-        facts.append(f"lowest known energy {decimals(task.reference, 6)} {unit}")
+        facts.append(f"lowest known energy {_said(task.reference, 6, units)}")
     if result.status:
         facts.append(result.status)
     values = {
@@ -112,11 +107,11 @@ def page(
         "style": _template("page.css"),
         "verdict": escape(_sentence(result.verdict)),
         "facts": escape("; ".join(facts) + "."),
-        "viewer": _viewer(result, code is not None),
-        "table": _table(result, point_groups, unit),
-        "way": way(result, unit),
-        "progress": _progress(result, unit),
-        "histogram": _histogram(result, unit),
+        "viewer": _viewer(result, code is not None, again),
+        "table": _table(result, point_groups),
+        "way": way(result),
+        "progress": _progress(result),
+        "histogram": _histogram(result),
         "arms": _arms(result),
         "command": f"<pre><code>{escape(command)}</code></pre>" if command else "",
         "settings": _settings(result, code is not None),
@@ -126,32 +121,22 @@ def page(
     return Template(_template("page.html")).substitute(values)
 
 
-def viewer_code() -> tuple[str, str] | None:
-    """Return JavaScript and licence of the viewer; None if it is not installed."""
-    # Without importing it, which would ask for the whole of Jupyter.
-    found = importlib.util.find_spec(VIEWER)
-    if found is None or not found.submodule_search_locations:
-        return None
-    base = Path(next(iter(found.submodule_search_locations)))
-    script = base / "sphinx" / "static" / "chemiscope.min.js"
-    if not script.is_file():
-        return None
-    files = importlib.metadata.files(VIEWER) or []
-    texts = [str(f.read_text()) for f in files if f.name == "LICENSE"]
-    return script.read_text(encoding="utf-8"), "\n".join(texts)
-
-
 def decimals(value: float, digits: int) -> str:
     """Return a number with so many decimals and a proper minus sign."""
     return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
+def _said(energy: float, digits: int, units: Units) -> str:
+    return f"{decimals(energy, digits)} {units.symbol}".rstrip()
+
+
+def _table(result: SearchResult, groups: Sequence[str]) -> str:
+    units = result.task.units
     count = min(len(result.energies), SHOWN)
     shown = len(_HEADS) if groups else len(_HEADS) - 1
     head = "".join(
-        f'<th scope="col" title="{what}"><button type="button">{name}'
-        f"{f' ({unit})' if name in ('energy', 'gap') else ''}</button></th>"
+        f'<th scope="col" title="{what}"><button type="button">'
+        f"{units.label(name) if name in ('energy', 'gap') else name}</button></th>"
         for name, what in list(_HEADS.items())[:shown]
     ).replace("<th ", '<th aria-sort="ascending" ', 1)
     rows = []
@@ -184,7 +169,7 @@ def _table(result: SearchResult, groups: Sequence[str], unit: str) -> str:
     )
 
 
-def _viewer(result: SearchResult, interactive: bool) -> str:
+def _viewer(result: SearchResult, interactive: bool, again: str | None) -> str:
     if not len(result.energies):
         return '<p class="note">Nothing was found.</p>'
     pictures = []
@@ -196,10 +181,10 @@ def _viewer(result: SearchResult, interactive: bool) -> str:
         )
     gallery = f'<div class="gallery">{"".join(pictures)}</div>'
     if not interactive:
+        how = "" if again is None else f": <code>{escape(again)}</code>"
         return (
             f'{gallery}<p class="note screen">To turn structures, install the viewer, '
-            "<code>pip install 'l2h[page]'</code>, and write this page again: "
-            "<code>l2h report DIR</code>.</p>"
+            f"<code>pip install 'l2h[page]'</code>, and write this page again{how}.</p>"
         )
     # A picture, of whatever is chosen, stands in the viewer's place until it is ready.
     return (
@@ -221,7 +206,7 @@ def _picture(result: SearchResult, k: int) -> str:
     return structure.svg(result.task, result.positions[k], label)
 
 
-def _progress(result: SearchResult, unit: str) -> str:
+def _progress(result: SearchResult) -> str:
     points = np.asarray(result.progress, np.float64)
     points = points[np.all(np.isfinite(points), axis=1)] if len(points) else points
     if not len(points):
@@ -231,29 +216,31 @@ def _progress(result: SearchResult, unit: str) -> str:
     low = min(low, known) if known is not None else low
     # A range of last digits would only show rounding.
     room = max(0.06 * (high - low), 1e-3 * abs(low)) or 1.0
-    x = Axis(max(1.0, 0.8 * float(points[0, 0])), float(points[-1, 0]) * 1.05, "", log=True)
     label = (
         f"Lowest energy against evaluations: from {high:.4f} after {points[0, 0]:,.0f} to "
         f"{points[-1, 1]:.4f} after {points[-1, 0]:,.0f}."
     )
-    x = Axis(x.low, x.high, "evaluations of energy and gradient", log=True)
-    y = Axis(low - room, high + room, f"energy ({unit})")
+    begin, end = max(1.0, 0.8 * float(points[0, 0])), 1.05 * float(points[-1, 0])
+    x = Axis(begin, end, "evaluations of energy and gradient", log=True)
+    y = Axis(low - room, high + room, result.task.units.label("energy"))
     note = "" if known is None else '<p class="note">Dashed: the lowest known energy.</p>'
     return charts.steps(points, x, y, known, label) + note
 
 
-def _histogram(result: SearchResult, unit: str) -> str:
+def _histogram(result: SearchResult) -> str:
+    units = result.task.units
     gaps = np.asarray(result.energies - result.energies[:1], np.float64)
     if not len(gaps):
         return '<p class="note">Nothing was found.</p>'
     width = max(float(gaps.max()), 1e-3 * abs(float(result.energies[0])), 1e-9) / BINS
     edges = width * (np.arange(BINS + 2) - 0.5)
     heights, _ = np.histogram(gaps, edges, weights=result.hits)
-    x = Axis(float(edges[0]), float(edges[-1]), f"energy above the lowest ({unit})")
+    x = Axis(float(edges[0]), float(edges[-1]), units.label("energy above the lowest"))
     y = Axis(0.0, 1.05 * float(heights.max()), "times found")
     label = (
         f"How often energies were found: the lowest {result.hits[0]:,} times of "
-        f"{int(np.sum(result.hits)):,}; the highest lies {gaps.max():.4f} {unit} above it."
+        f"{int(np.sum(result.hits)):,}; the highest lies "
+        f"{_said(float(gaps.max()), 4, units)} above it."
     )
     return charts.columns(edges, np.asarray(heights, np.float64), x, y, label)
 
@@ -336,76 +323,13 @@ def _scripts(result: SearchResult, code: tuple[str, str] | None) -> str:
     for end in ("/script", "!--"):
         script = script.replace(f"<{end}", f"<\\{end}")
     notice = licence.replace("*/", "* /")
-    data = json.dumps(_minima(result), separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(minima(result), separators=(",", ":")).replace("<", "\\u003c")
     # The library is text, which runs when the page's own script says so.
     return (
         f'<script type="application/json" id="minima-data">{data}</script>\n{own}\n'
         f'<script type="text/plain" id="library">/*\n{VIEWER}\n{notice}\n*/\n{script}'
         "</script>"
     )
-
-
-def _minima(result: SearchResult) -> dict[str, Any]:
-    """Return the minima as chemiscope reads them, and how pictures show them."""
-    task, count = result.task, min(len(result.energies), SHOWN)
-    scale = BOND if task.symbols is None else float(task.potential.scale.length)
-    names = list(task.symbols) if task.symbols else ["X"] * task.n
-    frames, reach, corner = [], 0.0, np.zeros(3)
-    for positions in result.positions[:count]:
-        seen, edges = structure.seen(task, np.asarray(positions)[None])
-        x = scale * seen[0]
-        frame: dict[str, Any] = {"size": task.n, "names": names}
-        reach = max(reach, float(np.max(np.linalg.norm(x, axis=1))))
-        if len(edges):
-            # Chemiscope draws the cell from where coordinates vanish.
-            corner = scale * edges[0, 0]
-            cell = scale * (edges[::4, 1] - edges[::4, 0])
-            frame["cell"] = [round(float(c), 5) for c in cell.ravel()]
-            reach = max(reach, float(np.max(np.linalg.norm(scale * edges, axis=-1))))
-        near = np.linalg.norm(x[:, None] - x, axis=-1) < REACH * scale
-        first, second = np.nonzero(np.triu(near, 1))
-        frame["bonds"] = [[int(a), int(b), 1] for a, b in zip(first, second, strict=True)]
-        for axis, column in zip("xyz", (x - corner).T, strict=True):
-            frame[axis] = [round(float(c), 4) for c in column]
-        frames.append(frame)
-    gaps = result.energies[:count] - result.energies[:1]
-    middle = [round(float(c), 4) for c in corner]
-    dataset = {
-        "meta": {"name": task.name},
-        "structures": frames,
-        "properties": {
-            "energy above the lowest": {
-                "target": "structure",
-                "values": [round(float(gap), 6) for gap in gaps],
-                "units": result.unit,
-            }
-        },
-        "settings": {
-            "target": "structure",
-            "structure": [
-                {
-                    "spaceFilling": False,
-                    "bonds": True,
-                    "unitCell": isinstance(task.potential.space, Periodic),
-                    "keepOrientation": True,
-                    "camera": _camera(middle, reach + BALL),
-                }
-            ],
-        },
-    }
-    return {"dataset": dataset, "scale": scale, "middle": middle, **structure.look(task)}
-
-
-def _camera(middle: Sequence[float], radius: float) -> dict[str, Any]:
-    """Return from where a sphere is seen as a whole: chemiscope begins too near."""
-    distance = radius / math.sin(math.radians(FIELD / 2))
-    x, y, z = middle
-    return {
-        "center": {"x": x, "y": y, "z": z},
-        "eye": {"x": x, "y": y, "z": z + 1},
-        "up": {"x": 0, "y": 1, "z": 0},
-        "zoom": round(CAMERA - distance, 2),
-    }
 
 
 def _sentence(text: str) -> str:

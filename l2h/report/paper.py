@@ -9,7 +9,7 @@ import numpy as np
 
 from ..evaluation import Trials
 from ..tasks import Task
-from .plots import COLOURS, GREY
+from .plots import COLOURS, GREY, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +84,7 @@ def transfer_figure(results: Sequence[Sequence[Trials]], published: Published) -
             axes.axvline(task.reference, color="black", linestyle="--", linewidth=1)
         axes.set(
             title=f"{task.name}, {group[0].budget:,} evaluations",
-            xlabel=f"mean energy ({'eV' if task.symbols else 'ε'})",
+            xlabel=task.units.label("mean energy"),
         )
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.5, -0.5)
@@ -240,10 +240,7 @@ def excess_figure(rows: Sequence[Mapping[str, Any]]) -> "Figure":
 
 
 def _finish(figure: "Figure", panels: "Sequence[Axes]") -> None:
-    for axes in panels:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="0.92", linewidth=0.8)
-        axes.set_axisbelow(True)
+    tidy(*panels)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=min(len(labels), 6), fontsize=9

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from ..io import write_atomically
+from ..potentials import Units
 from ..tasks import Task
 from .structure import draw
 
@@ -34,7 +35,7 @@ def training_figure(
     energies: Mapping[str, ArrayLike],
     reference: float | None,
     title: str,
-    energy_unit: str = "ε",
+    units: Units,
     tolerance: float,
     structure: tuple[Task, Float[np.ndarray, "n d"]] | None = None,
 ) -> "Figure":
@@ -51,7 +52,7 @@ def training_figure(
         energies: for each optimizer, the final energy of every start, after its quench.
         reference: the global minimum's energy, if known.
         title: what was trained.
-        energy_unit: unit of all energies.
+        units: of all energies.
         tolerance: how far from `reference` an energy still counts as a hit.
         structure: task and positions of the lowest structure, if there is one.
 
@@ -76,16 +77,22 @@ def training_figure(
     _draw_learning(learning, updates, losses, validation)
     _draw_descent(descent, traces, reference, colours)
     _draw_final(final, energies, reference, tolerance, colours)
-    descent.set_ylabel(f"energy ({energy_unit})")
-    final.set_xlabel(f"final energy, quenched ({energy_unit})")
+    descent.set_ylabel(units.label("energy"))
+    final.set_xlabel(units.label("final energy, quenched"))
+    tidy(learning, descent, final)
     for axes in (learning, descent, final):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="0.92", linewidth=0.8)
-        axes.set_axisbelow(True)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9)
     figure.suptitle(title, fontsize=13)
     return figure
+
+
+def tidy(*panels: "Axes") -> None:
+    """Give axes the look of the house: open above and to the right, a pale grid."""
+    for axes in panels:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="0.92", linewidth=0.8)
+        axes.set_axisbelow(True)
 
 
 def write_figure(path: str | os.PathLike[str], figure: "Figure") -> None:
@@ -236,7 +243,7 @@ def _draw_final(
                 **style,
             )
     if reference is not None:
-        _mark(axes.axvline, reference, f"global minimum {_number(reference)}")
+        _mark(axes.axvline, reference, f"global minimum {number(reference)}")
 
 
 def _summary(
@@ -247,13 +254,14 @@ def _summary(
         hits = int(np.sum(np.abs(good - reference) <= tolerance))
         text = f"{name}: {hits} of {values.size} hit ({hits / max(values.size, 1):.1%})"
     elif good.size:
-        text = f"{name}: lowest of {values.size} is {_number(good.min())}"
+        text = f"{name}: lowest of {values.size} is {number(good.min())}"
     else:
         text = name
     lost = values.size - good.size
     return f"{text}, {lost} not finite" if lost else text
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Return an energy as pictures write it."""
     # With the same minus sign as on the axes.
     return f"{value:.4f}".replace("-", "−")

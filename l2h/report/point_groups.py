@@ -13,11 +13,12 @@ SHOWN = 150
 """Minima on the page, and with a group; files hold all."""
 
 
-def point_groups(result: SearchResult) -> list[str]:
+def point_groups(result: SearchResult, shown: int = SHOWN) -> list[str]:
     """Return the point groups of a free cluster's minima; nothing for other structures.
 
     Arguments:
-        result: of a search. Beyond the 150 lowest minima, groups are empty.
+        result: of a search.
+        shown: how many of the lowest minima are looked at; groups of others are empty.
     """
     space = result.task.potential.space
     if not space.invariant or space.dimension != 3 or hasattr(space, "cell"):
@@ -26,7 +27,7 @@ def point_groups(result: SearchResult) -> list[str]:
     kinds = None
     if names is not None:
         kinds = np.unique(list(names), return_inverse=True)[1]
-    found = [_named(x, kinds) for x in result.positions[:SHOWN]]
+    found = [_named(x, kinds) for x in result.positions[:shown]]
     return found + [""] * (len(result.energies) - len(found))
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .meter import PLAIN_INTERVAL
+
 Item = TypeVar("Item")
 
-# Without a terminal, a line is printed at most this often, in seconds.
-PLAIN_INTERVAL = 10.0
 # Tasks of a family whose validations are shown one by one, at most.
 SHOWN = 3
 

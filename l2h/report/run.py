@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation import Trials, distinct
-from ..io import write_atomically, write_extxyz
+from ..io import plain, write_atomically, write_extxyz
 from ..tasks import get, held_out
 from ..training import Assessment, TrainingConfig
 from .found import found
@@ -39,7 +39,7 @@ def write_results(
     """
     evaluation = folder / "evaluation.json"
     summaries = {a.task.name: a.summary() for a in assessments}
-    write_atomically(evaluation, json.dumps(_jsonable(summaries), indent=1) + "\n")
+    write_atomically(evaluation, json.dumps(plain(summaries), indent=1) + "\n")
     paths = [evaluation]
     for a in assessments:
         suffix = f"-{a.task.name}" if len(assessments) > 1 else ""
@@ -57,7 +57,9 @@ def write_results(
             result = found(learned, (a.adam.full,), seed)
             groups = point_groups(result)
             page = folder / f"report{suffix}.html"
-            paths += [structures, write_page(page, result, point_groups=groups)]
+            again = "l2h train --resume DIR"
+            write_page(page, result, point_groups=groups, again=again)
+            paths += [structures, page]
         picture = folder / f"report{suffix}.png"
         write_figure(picture, _figure(a, rows))
         paths.append(picture)
@@ -83,7 +85,7 @@ def _figure(a: Assessment, rows: list[dict[str, Any]]) -> Any:
         reference=a.learned.full.reference,
         title=f"{a.task.name}{'' if a.trained else ' (never trained on)'}: "
         f"{a.learned.full.starts} held-out starts, {a.learned.full.steps} steps",
-        energy_unit="eV" if a.task.symbols else "ε",
+        units=a.task.units,
         tolerance=a.task.window,
         structure=_lowest(a),
     )
@@ -211,14 +213,3 @@ def _accidents(a: Assessment, name: str, trials: Trials) -> list[str]:
             "discovery or a bug. They do not count as hits; look at the structures."
         )
     return lines
-
-
-def _jsonable(value: Any) -> Any:
-    """Replace infinities and what is not a number, which JSON lacks, by None."""
-    if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

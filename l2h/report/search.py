@@ -39,13 +39,19 @@ def write_search(
     if not result.task.potential.space.invariant or not len(result.energies):
         return paths
     paths += _write_structures(folder, result, groups)
-    page = write_page(folder / "report.html", result, command=command, point_groups=groups)
+    page = write_page(
+        folder / "report.html",
+        result,
+        command=command,
+        again="l2h report DIR",
+        point_groups=groups,
+    )
     return [*paths, page]
 
 
 def table(result: SearchResult) -> str:
     """Return the lowest minima as plain text, and what was found in words."""
-    groups = point_groups(result)
+    groups = point_groups(result, ROWS)
     lines = [f"{'energy':>16} {'gap':>12} {'found':>7} {'first at':>10}  group"]
     for k in range(min(len(result.energies), ROWS)):
         lines.append(

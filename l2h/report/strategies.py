@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..training.comparison import WINDOW, StrategyRun, jumps
-from .plots import COLOURS
+from .plots import COLOURS, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,31 +63,26 @@ def strategies_figure(
     *,
     title: str,
     reference: float | None = None,
-    energy_unit: str = "ε",
 ) -> "Figure":
     """Draw losses and success against updates, and success of every seed.
 
     Arguments:
         runs: of each strategy, one per seed.
         title: what was trained.
-        reference: the global minimum's energy in the unit of the losses, if known.
-        energy_unit: unit of losses.
+        reference: the global minimum's energy in natural units, as losses, if known.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(16, 4.8), dpi=130, layout="constrained")
     learning, centre, success = figure.subplots(1, 3, width_ratios=[1.4, 1, 1])
     _draw_losses(learning, runs, reference)
-    learning.set_ylabel(f"meta-loss ({energy_unit})")
+    learning.set_ylabel("meta-loss (natural units)")
     _draw_validation(centre, runs)
     _draw_success(success, runs)
     for axes in (centre, success):
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    for axes in (learning, centre, success):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="0.92", linewidth=0.8)
-        axes.set_axisbelow(True)
+    tidy(learning, centre, success)
     learning.legend(frameon=True, framealpha=0.8, edgecolor="none", fontsize=9, ncols=2)
     figure.suptitle(title, fontsize=13)
     return figure

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..evaluation import Walks
-from .plots import COLOURS, bands
+from .plots import COLOURS, bands, tidy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def walks_figure(walks: Sequence[Walks], symmetric: Sequence[Walks]) -> "Figure"
     from matplotlib.figure import Figure
 
     task, steps = walks[0].task, walks[0].strides.shape[1]
-    unit = "eV" if task.symbols else "ε"
+    energy = task.units.label("energy")
     figure = Figure(figsize=(19, 8.6), dpi=110, layout="constrained")
     panels = figure.subplots(2, 4)
     (seen, below, visits, found), (strides, downhill, radii, broken) = panels
@@ -77,8 +77,8 @@ def walks_figure(walks: Sequence[Walks], symmetric: Sequence[Walks]) -> "Figure"
     draw(downhill, walks, moves, lambda own: own.downhill)
     draw(radii, walks, states, lambda own: own.radii)
     draw(broken, symmetric, states, lambda own: own.asymmetry)
-    seen.set(title="Energy as seen", ylabel=f"energy ({unit})")
-    below.set(title="Energy of the minimum below", ylabel=f"energy ({unit})")
+    seen.set(title="Energy as seen", ylabel=energy)
+    below.set(title="Energy of the minimum below", ylabel=energy)
     if task.reference is not None:
         below.axhline(task.reference, color="black", linestyle="--", linewidth=1)
         _limit(below, [own.quenched for own in walks], task.reference)
@@ -99,9 +99,7 @@ def walks_figure(walks: Sequence[Walks], symmetric: Sequence[Walks]) -> "Figure"
     )
     for axes in panels.ravel():
         axes.set_xlabel("step (one evaluation each)")
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="0.92", linewidth=0.8)
-        axes.set_axisbelow(True)
+    tidy(*panels.ravel())
     handles, names = found.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=len(names), fontsize=10)
     figure.suptitle(

@@ -16,12 +16,11 @@ PLAYER = (
 )
 
 
-def way(result: SearchResult, unit: str) -> str:
+def way(result: SearchResult) -> str:
     """Return the section of the page; nothing if no way is known.
 
     Arguments:
         result: of the search; its trajectory is shown.
-        unit: of energies, as it is written.
     """
     found = result.trajectory
     if found is None:
@@ -42,7 +41,7 @@ def way(result: SearchResult, unit: str) -> str:
     top = float(np.max(np.minimum(found.energies, max(0.0, low + 0.3 * abs(low)))))
     room = 0.06 * (top - low) or 0.01 * abs(low) or 1.0
     x = Axis(0.0, float(max(found.steps[-1], 1)), "evaluations since the start")
-    y = Axis(low - room, top + room, f"energy ({unit})")
+    y = Axis(low - room, top + room, task.units.label("energy"))
     points = np.stack([found.steps, found.energies], axis=1).astype(float)
     words = (
         f"Energy along the way: {found.energies[0]:.4g} at the start, {low:.4f} after "

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 from .._leaves import require_positive
 from ..domains import Domain, Purpose, attempt_keys
 from ..inits import AbstractInit, begin_at
-from ..potentials import AbstractPotential, holds_callback
+from ..potentials import AbstractPotential, Units, holds_callback
 
 # Starts drawn at once, and walkers searched at once: a constant shape, so that results do
 # not depend on how many are asked for.
@@ -29,7 +29,7 @@ class Task(eqx.Module):
         potential: the energy surface.
         init: distribution of starts.
         n: number of atoms.
-        symbols: chemical symbol of each atom, for structure files; None in reduced units.
+        symbols: chemical symbol of each atom, for structure files; None for no elements.
         reference: lowest known energy in the potential's unit, or None.
         tolerance: how far from the reference an energy still is the same minimum's, in
             natural energies.
@@ -60,6 +60,11 @@ class Task(eqx.Module):
     def unit(self) -> float:
         """The natural energy, in the potential's unit."""
         return float(_unit(self.potential))
+
+    @property
+    def units(self) -> Units:
+        """What its lengths and energies are called: the potential says so."""
+        return self.potential.units
 
     @property
     def window(self) -> float:

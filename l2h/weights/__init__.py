@@ -3,6 +3,8 @@ l2h/weights/README.md."""
 
 import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -36,27 +38,12 @@ def load(name: str | os.PathLike[str]) -> Any:
         ValueError: if there is no such optimizer, or its file cannot be read, is damaged,
             or holds something else.
     """
-    if not isinstance(name, (str, os.PathLike)):
-        raise ValueError(
-            f"name: a {type(name).__name__} given; give one of {', '.join(names())}, or "
-            "the path of a run's best.l2h."
-        )
-    path = os.fspath(name)
-    if isinstance(name, str) and not path.endswith(".l2h"):
-        with resources.as_file(_bundled(name)) as bundled:
-            return load(bundled)
-    try:
-        card = read_metadata(path)
+    with _file(name) as path:
         # Shapes only, until the file is known to have these.
-        return _load(path, _shapes(path, card), finite=True)[0]
-    except OSError as error:
-        raise ValueError(
-            f"name: {path} cannot be read ({error.strerror or error}); give one of "
-            f"{', '.join(names())}, or the path of a run's best.l2h."
-        ) from error
+        return _load(path, _shapes(path, read_metadata(path)), finite=True)[0]
 
 
-def card(name: str) -> dict[str, Any]:
+def card(name: str | os.PathLike[str]) -> dict[str, Any]:
     """Return what a file of weights says of itself.
 
     Arguments:
@@ -65,13 +52,11 @@ def card(name: str) -> dict[str, Any]:
     Raises:
         ValueError: if there is no such file, or it cannot be read.
     """
-    if name.endswith(".l2h"):
-        return read_metadata(name)
-    with resources.as_file(_bundled(name)) as bundled:
-        return read_metadata(bundled)
+    with _file(name) as path:
+        return read_metadata(path)
 
 
-def trained_on(name: str) -> tuple[str, ...]:
+def trained_on(name: str | os.PathLike[str]) -> tuple[str, ...]:
     """Return the names of the tasks that weights were trained on.
 
     Arguments:
@@ -82,6 +67,23 @@ def trained_on(name: str) -> tuple[str, ...]:
     """
     settings = tomllib.loads(str(card(name).get("config", "")))
     return tuple(settings.get("tasks", ()))
+
+
+@contextmanager
+def _file(name: str | os.PathLike[str]) -> Iterator[str]:
+    """Yield the path of a bundled name or of a file; say in words why it is not read."""
+    choices = f"give one of {', '.join(names())}, or the path of a run's best.l2h."
+    if not isinstance(name, (str, os.PathLike)):
+        raise ValueError(f"name: a {type(name).__name__} given; {choices}")
+    try:
+        if isinstance(name, str) and not name.endswith(".l2h"):
+            with resources.as_file(_bundled(name)) as bundled:
+                yield os.fspath(bundled)
+        else:
+            yield os.fspath(name)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"name: {name} cannot be read ({reason}); {choices}") from error
 
 
 def _bundled(name: str) -> Traversable:
@@ -120,7 +122,7 @@ def _settings(path: str, card: dict[str, Any]) -> TrainingConfig:
         raise ValueError(f"{path}: its settings cannot be used: {error}") from error
 
 
-def training_evaluations(name: str) -> int:
+def training_evaluations(name: str | os.PathLike[str]) -> int:
     """Return the energy-and-gradient evaluations that training has cost, as far as the
     card says: those of the weights that it began with included.
 
@@ -128,6 +130,6 @@ def training_evaluations(name: str) -> int:
         name: as for `load`.
 
     Raises:
-        ValueError: as `load`.
+        ValueError: as `card`.
     """
     return int(card(name).get("metrics", {}).get("evaluations", 0))

@@ -198,7 +198,8 @@ def test_optimizers_by_name(tmp_path):
     assert len(listed) == 11 and steps == {"lbfgs": 0, "bh-plain@50": 50, "lj13@350": 350}
     assert float(listed[8].optimizer.hop.step) == pytest.approx(0.8)
     assert float(listed[1].optimizer.rate) == pytest.approx(0.005)
-    for name in ("sgd", "adam:", "adam:x", "lbfgs:3", "lj13:2", "adam@x", "", "sgd@5"):
+    unknown = ("sgd", "adam:", "adam:x", "adam:1.2.3", "adam:.", "lbfgs:3", "lj13:2")
+    for name in (*unknown, "adam@x", "", "sgd@5"):
         with pytest.raises(ValueError, match=r"optimizer: .*adam:RATE|write"):
             methods.get(name)
     with pytest.raises(ValueError, match="rate"):

@@ -29,7 +29,7 @@ from l2h.interop.ase import (
     natural_length,
     to_atoms,
 )
-from l2h.optimizers import LBFGS, quench
+from l2h.optimizers import LBFGS, Adam, quench
 from l2h.potentials import LennardJones, StillingerWeber
 from l2h.spaces import Free
 
@@ -321,6 +321,14 @@ def test_learned_optimizer_ends_its_walk_where_the_calculator_fails() -> None:
     atoms.calc = Broken("nan", good=0)
     with pytest.raises(ValueError, match="start"):
         LearnedOptimizer(atoms, "lj13", logfile=None, separated=0.0).run(steps=1)
+
+
+def test_optimizers_drive_atoms_and_nothing_else_does() -> None:
+    with pytest.raises(ValueError, match="weights: a Growth given"):
+        LearnedOptimizer(copper(), weights.GROWTH, logfile=None)
+    optimizer = LearnedOptimizer(copper(), Adam(0.01), logfile=None, steps=3)
+    optimizer.run(steps=5)
+    assert not optimizer.learning and optimizer.nsteps == 5
 
 
 def test_weights_that_were_trained_on_something_else_say_so() -> None:

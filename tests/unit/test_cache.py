@@ -69,6 +69,15 @@ def test_folders_that_cannot_be_made_are_done_without(
     assert cache.folder() is None and not Path("~").exists()
 
 
+@pytest.mark.parametrize("package", ["pipelines", "checks"])
+def test_programs_beside_the_library_keep_theirs_too(package: str, tmp_path: Path) -> None:
+    code = f"import os, {package}; print(os.environ['{DIRECTORY}'])"
+    options = {"env": os.environ, "cwd": Path(__file__).parents[2]}
+    program = [sys.executable, "-c", code]
+    done = subprocess.run(program, capture_output=True, text=True, **options)
+    assert Path(done.stdout).is_relative_to(tmp_path / "caches"), done.stderr
+
+
 @pytest.mark.slow
 def test_programs_are_kept_and_loaded_without_a_word(tmp_path: Path) -> None:
     code = """

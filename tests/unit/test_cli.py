@@ -26,7 +26,9 @@ from l2h import tasks, weights
 from l2h.cli.main import COMMANDS, main
 from l2h.cli.problems import problem, recalled, remembered
 from l2h.cli.search import Ticker
+from l2h.meta import STRATEGIES
 from l2h.potentials import Gupta, LennardJones
+from l2h.training.config import OF_TASKS
 
 FILES = {"search.json", "minima.csv", "lowest.xyz", "minima.extxyz", "minima.db"}
 
@@ -60,6 +62,42 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Any:
     # `command` reads the arguments of the process, which main sets.
     monkeypatch.setattr(sys, "argv", ["l2h"])
     return asked
+
+
+def test_a_search_takes_as_many_cores_as_are_asked_for() -> None:
+    code = """
+import os, sys
+os.cpu_count = lambda: 4
+os.environ["JAX_PLATFORMS"] = "cpu"
+import jax, l2h.engine
+def search(task, *, devices, **options):
+    print(devices, jax.local_device_count())
+    raise KeyboardInterrupt
+l2h.engine.search = search
+from l2h.cli.main import main
+main(sys.argv[1:])
+"""
+    program = [sys.executable, "-c", code, "search", "lj5", "--devices=2"]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.stdout == "2 2\n", done.stderr
+
+
+def test_strategies_of_ones_own_are_compared(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setitem(STRATEGIES, "mine", STRATEGIES["es"])
+    options = ("--devices", 1, "--strategies", "es, mine")
+    assert run("strategies", "gold13", *options) == 2
+    assert "'gold13' is unknown" in capsys.readouterr().err  # which comes after strategies
+    assert run("strategies", "lj5", *options[:-1], "es, hers") == 2
+    assert "hers unknown; choose from" in capsys.readouterr().err
+
+
+def test_defaults_that_depend_on_the_tasks_say_so(capsys: pytest.CaptureFixture) -> None:
+    assert run("train", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert shown.count("depends on the tasks.") == len(OF_TASKS)
+    assert "Usually 500; it depends on the tasks." in shown
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -179,7 +217,8 @@ def test_exit_codes(tmp_path: Path, engine: Any) -> None:
     assert run("search", "lj13", "--until", "reference", "--out", next(out)) == 1
     assert run("search", "lj13", "--until", "-41.4", "--out", next(out)) == 0
     assert run("search", "lj13", "--minutes", 1, "--out", next(out)) == 0
-    assert run("search", "lj13", "--until", "soon", "--out", next(out)) == 2
+    for what in ("soon", "nan", "-inf"):
+        assert run("search", "lj13", "--until", what, "--out", next(out)) == 2
     engine.status = "it was interrupted"
     folder = next(out)
     assert run("search", "lj13", "--out", folder) == 130
@@ -219,6 +258,11 @@ def test_formulas_in_any_order_and_files_are_tasks(tmp_path: Path) -> None:
     assert copper.n == 13 and set(copper.symbols or ()) == {"Cu"}
     own = problem("Cu13", "l2h.potentials:LennardJones")
     assert isinstance(own.potential, LennardJones)
+    (tmp_path / "of_mine.py").write_text(
+        "from l2h.potentials import LennardJones as Mine\n"
+    )
+    mine = problem("Cu13", f"{tmp_path / 'of_mine.py'}:Mine")
+    assert isinstance(mine.potential, LennardJones)
 
 
 @pytest.mark.parametrize(
@@ -232,6 +276,10 @@ def test_formulas_in_any_order_and_files_are_tasks(tmp_path: Path) -> None:
         ("Cu13", "magic", "emt"),
         ("Cu13", "no_such_module:x", "cannot be imported"),
         ("Cu13", "math:nothing", "nothing callable"),
+        ("Cu13", "math:sqrt", "math:sqrt raises TypeError"),
+        ("Cu13", "collections:OrderedDict", "returns a OrderedDict"),
+        ("Cu13", ".:x", "unknown"),
+        ("Cu13", "nowhere.py:make", "--potential: there is no file nowhere.py"),
         ("missing.xyz", None, "there is no missing.xyz"),
     ],
 )
@@ -240,6 +288,15 @@ def test_what_cannot_be_searched_is_refused_in_words(
 ) -> None:
     with pytest.raises(ValueError, match=word):
         problem(what, potential)
+
+
+def test_a_file_in_the_folder_is_no_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("beside_me.py").touch()
+    with pytest.raises(ValueError, match=r"say beside_me\.py:make"):
+        problem("Cu13", "beside_me:make")
 
 
 FLAWED: Sequence[tuple[str, str]] = [
@@ -296,6 +353,29 @@ def test_report_writes_the_same_page_again(tmp_path: Path) -> None:
     assert run("report", tmp_path) == 2
 
 
+def test_what_a_search_names_is_not_run(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "ours.py").write_text(
+        "print('it runs')\nfrom l2h.potentials import LennardJones as make\n"
+    )
+    name = f"{tmp_path / 'ours.py'}:make"
+    task = problem("Cu13", name)
+    kept = {"problem": remembered(task, "Cu13", name)}
+    assert capsys.readouterr().out == "it runs\n"
+    for given, words in ((None, "add --potential"), ("emt", "but the search had")):
+        with pytest.raises(ValueError, match=words):
+            recalled({"task": task.name, "settings": kept}, given)
+    with pytest.raises(ValueError, match="that of its task"):
+        recalled({"task": "lj13", "settings": {}}, name)
+    assert capsys.readouterr().out == ""
+    # Wherever the file is now.
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "ours.py").rename(tmp_path / "moved" / "ours.py")
+    back = recalled(
+        {"task": task.name, "settings": kept}, f"{tmp_path / 'moved' / 'ours.py'}:make"
+    )
+    assert back.n == 13 and isinstance(back.potential, LennardJones)
+
+
 # --- relax, weights, tasks
 
 
@@ -324,6 +404,34 @@ def test_relax_with_weights_goes_lower(tmp_path: Path) -> None:
         done: Any = ase.io.read(tmp_path / "start-relaxed.extxyz")
         energies.append(done.get_potential_energy())
     assert energies[1] < energies[0] - 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--weights growth", "weights: a Growth given"),
+        ("--out b.foo", "out: b.foo cannot be written as a structure"),
+        ("--out none/b.xyz", "out: none/b.xyz cannot be written"),
+        ("--potential emt", "EMT raises NotImplementedError"),
+        ("--potential of_nan.py:make", "the energy is nan at first"),
+    ],
+)
+def test_relax_refuses_before_it_works(
+    arguments: str, words: str, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("of_nan.py").write_text(
+        "from types import SimpleNamespace\n"
+        "def make():\n"
+        "    nan = lambda *_, **__: float('nan')\n"
+        "    return SimpleNamespace(get_potential_energy=nan)\n"
+    )
+    Atoms("X2", positions=[[0, 0, 0], [0, 0, 1.0]]).write("start.extxyz")
+    before = set(tmp_path.iterdir())
+    monkeypatch.setattr("ase.optimize.BFGS", None)
+    assert run("relax", "start.extxyz", *arguments.split()) == 2
+    assert words in capsys.readouterr().err
+    assert {path for path in tmp_path.iterdir() if path.is_file()} == before
 
 
 def test_weights_are_listed_shown_and_verified(tmp_path: Path, capsys: Any) -> None:

@@ -1,5 +1,6 @@
 """What the command runner makes of errors, and of files of one's own."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from l2h.cli import launch
-from l2h.cli.launch import answered, sentence
+from l2h.cli.launch import answered, command, sentence
+from l2h.cli.main import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +24,7 @@ def run(body: str, *arguments: str, shell: str = ""):
         + "\ncommand(main)"
     )
     program = [sys.executable, "-c", code, *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
     if shell:
         environment["PROGRAM"] = code
         program = ["bash", "-c", f'"{sys.executable}" -c "$PROGRAM" {shell}']
@@ -86,13 +88,71 @@ def test_output_that_cannot_be_written(shell, code):
     assert ("disk is full" in errors) is (code == 2)
 
 
-def test_files_of_ones_own_are_run_when_devices_are_chosen(tmp_path: Path):
-    (tmp_path / "mine.py").write_text("print('registered')\n")
-    body = "from l2h.cli.launch import load_waiting\nload_waiting()\nprint(times)"
-    found, output, _ = run(body, "--load", f"{tmp_path}/mine.py", "--times", "3")
-    assert found == 0 and output.split() == ["registered", "3"]
-    found, output, errors = run("print(times)", f"--load={tmp_path}/mine.py")
-    assert found == 2 and "had no use for" in errors and "registered" not in output
+# All that look up names, with names that nobody knows before a file is run.
+LOADING = {
+    **dict.fromkeys(["search", "relax", "tune", "report"], "own5"),
+    **dict.fromkeys(["train", "evaluate", "strategies"], "own5 --devices 1"),
+    "weights": "show own5",
+    "tasks": "",
+    **dict.fromkeys(
+        [f"pipelines.{p}" for p in ("descents", "evaluate", "hopping")], "own5"
+    ),
+    **dict.fromkeys([f"pipelines.{p}" for p in ("strategies", "train", "tune")], "own5"),
+    "pipelines.peers": "own5",
+    "pipelines.sweep": "own5 --output none.csv",
+    "pipelines.learned_growth": "--tasks own5 --folder none",
+    "pipelines.bimetallic": "--weights own5 --devices 1",
+    "pipelines.sizes": "--only13 own5 --devices 1",
+    "pipelines.transfer": "--tasks own5 --devices 1",
+}
+
+
+@pytest.mark.parametrize("name", LOADING)
+def test_files_of_ones_own_are_run_before_names_are_looked_up(
+    name, tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "mine.py").write_text("raise ValueError('mine has been run')\n")
+    module = importlib.import_module(name if "." in name else f"l2h.cli.{name}")
+    monkeypatch.setattr(sys, "argv", [name, *LOADING[name].split(), "--load", "mine.py"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        command(module.main)
+    assert ended.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.err == "error: mine has been run\n" and shown.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.py"]
+
+
+def test_all_programs_say_in_words_why_they_end_and_take_files_of_ones_own():
+    pages = [*ROOT.glob("pipelines/*.py"), *ROOT.glob("benchmarks/*.py")]
+    texts = {f"{path.parent.name}.{path.stem}": path.read_text() for path in pages}
+    assert [name for name, text in texts.items() if "tyro.cli(" in text] == []
+    loading = {
+        name
+        for name, text in texts.items()
+        if "command(main" in text and "loads=False" not in text
+    }
+    assert loading | set(COMMANDS) == set(LOADING)
+
+
+def test_programs_without_names_take_no_files():
+    body = "print(times)\ncommand(main, loads=False)"
+    code = f"from l2h.cli.launch import command\ndef main(times: int = 1): {body}"
+    program = [sys.executable, "-c", code, "--load", "mine.py"]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert done.returncode == 2 and "--load" in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"), [("2, cores=1", 2), ("None, cores=1", 1), ("None", 16)]
+)
+def test_files_of_ones_own_are_run_when_devices_are_chosen(tmp_path, asked, count):
+    text = "import jax, jax.numpy as jnp\nprint(jnp.zeros(2).dtype, jax.device_count())\n"
+    (tmp_path / "mine.py").write_text(text)
+    body = "from l2h.cli.launch import prepare\nos.cpu_count = lambda: 16\n"
+    body += f"print(prepare({asked}))"
+    found, output, _ = run(body, "--load", f"{tmp_path}/mine.py")
+    assert found == 0 and output.split() == ["float64", f"{count}", f"{count}"]
 
 
 def test_what_is_loaded_is_no_argument():
@@ -104,13 +164,14 @@ def test_what_is_loaded_is_no_argument():
 def test_files_of_ones_own_must_exist(monkeypatch, missing):
     monkeypatch.setattr(launch, "_waiting", [missing])
     with pytest.raises(ValueError, match=f"--load: there is no .*{missing}"):
-        launch.load_waiting()
+        launch.prepare()
 
 
-def test_all_devices_are_used_unless_fewer_are_asked_for():
-    # Eight in tests.
-    assert launch.present(None) == 8 and launch.present(3) == 3
+def test_all_devices_are_used_unless_fewer_are_asked_for(monkeypatch):
+    # Eight in tests, which are no cores.
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    assert launch.prepare(None) == 8 and launch.prepare(3) == 3 and launch.prepare() == 1
     with pytest.raises(ValueError, match="devices: 100 asked for, 8 present"):
-        launch.present(100)
+        launch.prepare(100)
     with pytest.raises(ValueError, match="devices: 0 asked for"):
-        launch.devices(0)
+        launch.prepare(0)

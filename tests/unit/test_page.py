@@ -173,6 +173,10 @@ def test_150_minima_of_75_atoms_stay_below_five_megabytes() -> None:
 
 def test_viewer_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("l2h.report.page.viewer_code", lambda: None)
+    for again in ("l2h report DIR", "l2h train --resume DIR"):
+        text = Elements(page(RESULT, again=again)).text
+        assert f"write this page again: {again}." in text
+    assert "write this page again." in Elements(page(RESULT)).text
     with pytest.raises(ValueError, match="chemiscope is not installed"):
         page(RESULT, viewer=True)
     assert "chemiscope" not in page(RESULT)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from l2h import tasks
+from l2h.potentials import METAL
 from l2h.report import training_figure, write_figure
 
 RUN: dict[str, Any] = {
@@ -21,6 +22,7 @@ RUN: dict[str, Any] = {
     "reference": -3.0,
     "title": "demo",
     "tolerance": 0.01,
+    "units": METAL,
 }
 EMPTY = {"updates": [], "losses": [], "validation": None, "traces": {}, "energies": {}}
 
@@ -68,7 +70,7 @@ def test_descent_shows_medians_and_the_minimum() -> None:
     np.testing.assert_array_equal(shown["learned"].get_ydata(), [1e9, -0.5, -2.0, -3.0])
     np.testing.assert_array_equal(shown["Adam"].get_ydata(), [1e9, 3, 1, 0])
     assert set(shown["global minimum"].get_ydata()) == {-3.0}
-    assert descent.get_ylabel() == "energy (ε)"
+    assert descent.get_ylabel() == "energy (eV)"
     # Where it is decided, not at the start's 1e9.
     assert -4 < descent.get_ylim()[0] < -3 and descent.get_ylim()[1] < 20
 
@@ -82,7 +84,7 @@ def test_ends_are_counted_as_hits_or_lowest() -> None:
     # Every finite end lies in some bar.
     heights = [p.get_height() for p in final.patches if hasattr(p, "get_height")]
     assert sum(heights) == 2 + 3
-    *_, final = training_figure(**(RUN | {"reference": None, "energy_unit": "eV"})).axes
+    *_, final = training_figure(**(RUN | {"reference": None})).axes
     texts = {text.get_text() for text in final.get_legend().get_texts()}
     assert "Adam: lowest of 3 is −3.0000" in texts
     assert final.get_xlabel() == "final energy, quenched (eV)"

@@ -1,19 +1,28 @@
 """Structures reach ASE with their energies, forces, units and cells."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import ase
 import ase.io
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ase.calculators.emt import EMT
 
-from l2h.io import to_atoms, write_extxyz
-from l2h.potentials import FunctionPotential, LennardJones
+from l2h import tasks
+from l2h.engine import SearchResult
+from l2h.inits import Harmonic
+from l2h.interop.ase import calculator_potential
+from l2h.io import from_atoms, to_atoms, write_extxyz
+from l2h.potentials import METAL, REDUCED, FunctionPotential, LennardJones, Units
 from l2h.spaces import Free, Periodic
+from l2h.tasks import Task
 
 TRIANGLE = np.array([[0.0, 0, 0], [1, 0, 0], [0.5, 0.75**0.5, 0]])
+CALCULATED = calculator_potential(ase.Atoms("Cu3", 2.5 * TRIANGLE, calculator=EMT()))
 
 
 def test_ase_reads_energy_forces_and_units_back(tmp_path: Path) -> None:
@@ -41,11 +50,31 @@ def test_given_energies_are_kept_to_all_digits(tmp_path: Path) -> None:
     assert abs(atoms.get_potential_energy() - energy) < 1e-13
 
 
-def test_elements_mean_angstrom(tmp_path: Path) -> None:
-    potential = LennardJones(length=3.82, energy=0.0104)
-    atoms = to_atoms(potential, 3.82 * TRIANGLE, symbols=["Ar", "Ar", "Kr"])
-    assert atoms.get_chemical_symbols() == ["Ar", "Ar", "Kr"]
-    assert "Angstrom" in atoms.info["units"]
+@pytest.mark.parametrize(
+    ("task", "units"),
+    [
+        (from_atoms(ase.Atoms("Ar3", TRIANGLE), LennardJones())[0], REDUCED),
+        (replace(tasks.get("Au3"), symbols=None), METAL),
+        (tasks.get("si8"), METAL),
+        (Task("emt", CALCULATED, Harmonic(), 3), METAL),
+        (Task("argon", LennardJones(3.82, 0.0104), Harmonic(), 3, ("Ar",) * 3), Units()),
+        (tasks.get("rastrigin3"), Units()),
+    ],
+)
+def test_units_are_those_of_the_potential(task: Task, units: Units) -> None:
+    assert task.units == units
+    x = task.init(jax.random.key(0), task.potential, task.n, jnp.float64)
+    if task.potential.space.dimension == 3:
+        atoms = to_atoms(task.potential, x, symbols=task.symbols)
+        words = {REDUCED: "in d0", METAL: "Angstrom", Units(): "names none"}
+        assert words[units] in atoms.info["units"]
+    one = np.ones(1, int)
+    found = SearchResult(task, np.ones(1), np.asarray(x)[None], one, one, evaluations=1)
+    assert found.unit == units.energy
+    labels = {REDUCED: "gap (ε)", METAL: "gap (eV)", Units(): "gap"}
+    assert units.label("gap") == labels[units]
+    lower = replace(found, task=replace(task, reference=0.5))
+    assert f"lies 0.5000 {found.unit}".rstrip() + " above it" in lower.verdict
 
 
 def test_cells_come_along() -> None:

@@ -74,7 +74,9 @@ def test_what_is_done_is_not_done_again(asked, tmp_path, capsys, monkeypatch):
     [
         (["gold13"], "gold13"),
         (["lj5,lj5"], "lj5"),
-        (["lj5", "--optimizers", "adam,sgd"], "sgd unknown"),
+        (["lj5", "--optimizers", "adam, sgd"], "optimizers: sgd unknown"),
+        (["lj5", "--optimizers", "adam, adam"], "names one twice"),
+        (["lj5", "--optimizers", "adam,"], "lacks a name"),
         (["lj5", "--starts", "1"], "starts: 1"),
         (["lj5", "--steps", "0"], "steps: 0"),
         (["lj5", "--updates", "-1"], "updates: -1"),
@@ -87,3 +89,14 @@ def test_mistakes_are_answered_before_anything_is_written(
     error = capsys.readouterr().err
     assert words in error and "Traceback" not in error
     assert not (tmp_path / "runs").exists() and asked == []
+
+
+@pytest.mark.parametrize(
+    "text", ["{}", "[1]", '{"tuned": {"lj5": {"ad', '{"tuned": {"lj5": {"adam": {}}}}']
+)
+def test_damaged_files_are_named_and_kept(asked, text, tmp_path, capsys):
+    path = tmp_path / "baselines.json"
+    path.write_text(text)
+    assert tune("lj5", "--folder", tmp_path) == 2
+    assert f"folder: {path} is damaged" in capsys.readouterr().err
+    assert path.read_text() == text and asked == []

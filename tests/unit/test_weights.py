@@ -96,7 +96,9 @@ def test_costs_of_training_count_earlier_stages(tmp_path):
     assert weights.training_evaluations("lj-hopping") > 175_000_000
     card = {"kind": "weights", "metrics": {"evaluations": 12}}
     save(tmp_path / "own.l2h", weights.load("lj13"), card)
-    assert weights.training_evaluations(str(tmp_path / "own.l2h")) == 12
+    for own in (tmp_path / "own.l2h", str(tmp_path / "own.l2h")):
+        assert weights.training_evaluations(own) == 12
+        assert weights.card(own) == card and weights.trained_on(own) == ()
 
 
 def test_recipes_of_the_bundled_optimizers_build():
@@ -113,8 +115,10 @@ def test_recipes_of_the_bundled_optimizers_build():
 
 
 def test_unknown_names_and_other_files_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="lj13"):
-        weights.load("gold")
+    for read in (weights.load, weights.card, weights.trained_on):
+        for name in ("gold", "no.l2h", tmp_path / "no.l2h"):
+            with pytest.raises(ValueError, match=r"name: .*lj13"):
+                read(name)
     (tmp_path / "other.l2h").write_text("nonsense")
     with pytest.raises(ValueError, match="other"):
         weights.load(str(tmp_path / "other.l2h"))
