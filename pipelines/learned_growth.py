@@ -63,7 +63,7 @@ def main(
     from l2h.domains import Domain
     from l2h.engine import CostOfHit
     from l2h.inits import Growth
-    from l2h.io import load, read_metadata, save
+    from l2h.io import load, lock, read_metadata, save, write_atomically
     from l2h.meta import NormalizedES, TrainState, cosine
     from l2h.weights import GROWTH
 
@@ -88,31 +88,30 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     checkpoint, metrics = folder / "checkpoint.l2h", folder / "metrics.jsonl"
     rows: list[dict[str, float]] = []
-    if checkpoint.exists():
-        if read_metadata(checkpoint).get("config") != config:
-            raise ValueError(
-                f"folder: {folder} holds a run with other settings; choose another."
-            )
-        state, _ = load(checkpoint, state)
-        # Rows that the checkpoint does not know are made again.
-        lines = metrics.read_text().splitlines()[: int(state.meta.update)]
-        metrics.write_text("".join(line + "\n" for line in lines))
-        rows = [json.loads(line) for line in lines]
-    while (number := int(state.meta.update)) < updates:
-        meta, info = objective.update(strategy, state.meta)
-        state = state.advance(meta, AVERAGE)
-        spent = info["evaluations"] + (rows[-1]["evaluations"] if rows else 0)
-        rows.append({"update": number + 1, **info, "evaluations": spent})
-        with metrics.open("a") as file:
-            file.write(json.dumps(rows[-1]) + "\n")
-        card = {"kind": GROWTH, "config": config, "metrics": rows[-1]}
-        save(folder / "growth.l2h", state.candidate, card)
-        save(checkpoint, state, {"kind": "checkpoint", "config": config})
-        seconds = time.monotonic() - begun
-        print(f"update {number + 1} of {updates}, {seconds:.0f} s", _shown(state.candidate))
-        print(f"  loss {info['loss']:.3f}, {info['hits']} hits", flush=True)
-        if minutes is not None and seconds > 60 * minutes:
-            break
+    with lock(folder):
+        if checkpoint.exists():
+            if read_metadata(checkpoint).get("config") != config:
+                raise ValueError(
+                    f"folder: {folder} holds a run with other settings; choose another."
+                )
+            state, _ = load(checkpoint, state)
+            # Rows that the checkpoint does not know are made again.
+            lines = metrics.read_text().splitlines()[: int(state.meta.update)]
+            rows = [json.loads(line) for line in lines]
+        while (number := int(state.meta.update)) < updates:
+            meta, info = objective.update(strategy, state.meta)
+            state = state.advance(meta, AVERAGE)
+            spent = info["evaluations"] + (rows[-1]["evaluations"] if rows else 0)
+            rows.append({"update": number + 1, **info, "evaluations": spent})
+            write_atomically(metrics, "".join(json.dumps(row) + "\n" for row in rows))
+            card = {"kind": GROWTH, "config": config, "metrics": rows[-1]}
+            save(folder / "growth.l2h", state.candidate, card)
+            save(checkpoint, state, {"kind": "checkpoint", "config": config})
+            took, growth = time.monotonic() - begun, _shown(state.candidate)
+            print(f"update {number + 1} of {updates}, {took:.0f} s", growth)
+            print(f"  loss {info['loss']:.3f}, {info['hits']} hits", flush=True)
+            if minutes is not None and took > 60 * minutes:
+                break
 
 
 def _shown(growth: Any) -> str:

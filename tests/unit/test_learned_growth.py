@@ -17,6 +17,7 @@ from l2h.engine.growing import Batch
 from l2h.engine.room import Room
 from l2h.inits import Grown, Growth
 from l2h.inits.scorer import Scorer
+from l2h.io import lock
 from l2h.lattice import Growing, SiteReading, grow, read_sites, sites
 from l2h.meta import GA, NormalizedES, count, ravel, unravel
 from l2h.optimizers.learned.network import Network
@@ -251,6 +252,8 @@ def test_a_run_goes_on_to_the_bit_and_its_weights_load(tmp_path, capsys):
         assert whole == parts, name
     rows = (tmp_path / "once" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["update"] for row in rows] == [1, 2]
+    with lock(tmp_path / "once"), pytest.raises(ValueError, match="another process"):
+        learned_growth.main(folder=tmp_path / "once", **options)
     with pytest.raises(ValueError, match="holds a run with other settings"):
         learned_growth.main(folder=tmp_path / "once", **{**options, "updates": 3})
     path = str(tmp_path / "once" / "growth.l2h")
