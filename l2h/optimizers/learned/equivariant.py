@@ -50,7 +50,7 @@ class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
 
     directions: ClassVar[int] = OFFSET + 1 + VECTOR_SHELLS
     # Against the gradient and its shorter momenta, a little inwards, and rather long steps.
-    output_bias: ClassVar[tuple[float, ...]] = (*[-0.3] * 3, 0, 0, -0.3, 0, 0, 1.5)
+    output_bias: ClassVar[tuple[float, ...]] = (*[-0.3] * 3, 0.0, 0.0, -0.3, 0.0, 0.0, 1.5)
     inputs: ClassVar[int] = 2 + len(DECAYS) + 7 + len(DECAYS) + 2 + len(SHELLS) + 3 + CLOCK
 
     def begin(
