@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from l2h.cli.launch import command, prepare
+from pipelines.competitions import in_turn, training
 
 ATOMS = 38
 SEEN, UNSEEN = (("Ag", "Au"), ("Ag", "Pt"), ("Pd", "Au")), ("Pd", "Pt")
@@ -27,14 +28,6 @@ SETTINGS: dict[str, Any] = {
     "updates": 150,
     "validate_every": 30,
     "validation_starts": 25,
-}
-QUICK: dict[str, Any] = {
-    "pairs": 2,
-    "shortest": 5,
-    "longest": 10,
-    "updates": 2,
-    "validate_every": 2,
-    "validation_starts": 4,
 }
 
 
@@ -86,24 +79,20 @@ def main(
     """
     shared = prepare(devices)
     from l2h import methods, weights as bundled
-    from l2h.competition import Competition, compete
+    from l2h.competition import Competition
     from l2h.evaluation import Method
-    from l2h.io import write_atomically
-    from l2h.report import trained, write_figure
-    from l2h.report.competition import rows_csv
-    from l2h.report.meter import meter
+    from l2h.report import trained
     from l2h.report.paper import excess_figure, excess_rows
     from l2h.tasks import get
     from l2h.training import TrainingConfig
 
-    settings, taught = (QUICK, TRAINED[1::3]) if quick else (SETTINGS, TRAINED)
+    settings, taught = training(SETTINGS, updates, quick), TRAINED
     if quick:
-        counts, steps, starts = "19", 20, 4
-    settings = settings if updates is None else {**settings, "updates": updates}
-    problems = {
-        pair: [get(f"{pair[0]}{m}{pair[1]}{ATOMS - int(m)}") for m in counts.split(",")]
-        for pair in (*SEEN, UNSEEN)
-    }
+        counts, steps, starts, taught = "19", 20, 4, TRAINED[1::3]
+    pairs = (*SEEN, UNSEEN)
+    alloys = [
+        get(f"{a}{m}{b}{ATOMS - int(m)}") for a, b in pairs for m in counts.split(",")
+    ]
     if weights is None:
         config = TrainingConfig.for_tasks(taught, seed=seed, **settings)
         network = trained(config, folder / "trained", f"{len(taught)} alloys", shared)
@@ -111,19 +100,14 @@ def main(
     else:
         learned = Method(f"learned ({weights})", bundled.load(weights))
     compared = (learned, *methods.several("adam,bh-strong"))
-    results, ends = [], {}
-    for pair, alloys in problems.items():
-        ends["-".join(pair)] = pure(pair)
-        for task in alloys:
-            competition = Competition((task,), compared, starts, steps + 1, seed)
-            where = folder / f"{task.name}-{steps}-steps-{starts}-starts"
-            with meter(len(competition.units()), task.name) as note:
-                parts = compete(competition, where, devices=shared, note=note)
-            results += competition.results(parts)
-        # After every pair: an unfinished picture can be looked at.
+    competitions = [Competition((t,), compared, starts, steps + 1, seed) for t in alloys]
+    ends = {"-".join(pair): pure(pair) for pair in pairs}
+
+    def shown(results: Any) -> Any:
         rows = excess_rows(results, ends, taught if weights is None else ())
-        write_atomically(folder / "bimetallic.csv", rows_csv(rows))
-        write_figure(folder / "bimetallic.png", excess_figure(rows))
+        return rows, excess_figure(rows)
+
+    _, rows = in_turn(competitions, folder / "bimetallic", shared, shown)
     for row in rows:
         known = " (trained on)" if row["trained_on"] else ""
         who = f"{row['task']:10} {row['optimizer']:20}"

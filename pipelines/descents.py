@@ -16,7 +16,8 @@ import tyro
 
 from l2h.cli.launch import command, prepare
 
-COLUMNS = ("task", "starts", "descent", "window", "seed", "evaluations", "hit", "lowest")
+COLUMNS = ("task", "starts", "descent", "window", "budget")
+COLUMNS += ("seed", "evaluations", "hit", "lowest")
 
 
 def main(
@@ -69,6 +70,7 @@ def main(
                     "starts": kind,
                     "descent": descent,
                     "window": f"{float(rule.window):g}",
+                    "budget": f"{budget}",
                 }
                 for seed in range(seeds):
                     if table.where(**label, seed=seed):
@@ -83,7 +85,7 @@ def main(
                     )
                     spent = found.evaluations_to_hit if found.hit else found.evaluations
                     ending = {"evaluations": spent, "hit": int(bool(found.hit))}
-                    lowest = f"{found.lowest:.6f}"
+                    lowest = "" if found.lowest is None else f"{found.lowest:.6f}"
                     table.add({**label, "seed": seed, **ending, "lowest": lowest})
                 words = " ".join(label.values())
                 print(f"{words}: {summary(table.where(**label))}")
@@ -92,7 +94,7 @@ def main(
 
 def summary(rows: Sequence[Mapping[str, str]]) -> str:
     """Return evaluations per hit, hits, and the mean of the lowest energies with its
-    standard error, in words.
+    standard error, in words; searches that found nothing have no energy.
 
     Arguments:
         rows: of one descent from one kind of starts; at least one.
@@ -102,11 +104,13 @@ def summary(rows: Sequence[Mapping[str, str]]) -> str:
     spent, hit = (
         np.asarray([int(row[column]) for row in rows]) for column in ("evaluations", "hit")
     )
-    lowest = np.asarray([float(row["lowest"]) for row in rows])
-    error = np.std(lowest, ddof=1) / np.sqrt(len(rows)) if len(rows) > 1 else np.nan
-    cost = cost_per_hit(spent, hit.astype(bool))
-    mean = f"mean {lowest.mean():.4f} ({error:.4f}), lowest {lowest.min():.4f}"
-    return f"{cost:,.0f}, {hit.sum()} of {len(rows)}, {mean}"
+    lowest = np.asarray([float(row["lowest"]) for row in rows if row["lowest"]])
+    count, cost = len(lowest), cost_per_hit(spent, hit.astype(bool))
+    words = f"{cost:,.0f}, {hit.sum()} of {len(rows)}"
+    if not count:
+        return f"{words}, nothing found"
+    error = np.std(lowest, ddof=1) / np.sqrt(count) if count > 1 else np.nan
+    return f"{words}, mean {lowest.mean():.4f} ({error:.4f}), lowest {lowest.min():.4f}"
 
 
 if __name__ == "__main__":

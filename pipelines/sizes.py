@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from l2h.cli.launch import command, prepare
+from pipelines.competitions import in_turn, training
 
 SIZES = ",".join(map(str, [*range(5, 81, 5), 98, 102]))
 # What two cores train within minutes; about 80 rollouts per update, as in the paper.
@@ -22,14 +23,6 @@ SETTINGS: dict[str, Any] = {
     "updates": 200,
     "validate_every": 40,
     "validation_starts": 50,
-}
-QUICK: dict[str, Any] = {
-    "pairs": 2,
-    "shortest": 5,
-    "longest": 10,
-    "updates": 2,
-    "validate_every": 2,
-    "validation_starts": 4,
 }
 
 
@@ -64,21 +57,17 @@ def main(
     """
     shared = prepare(devices)
     from l2h import weights
-    from l2h.competition import Competition, compete
+    from l2h.competition import Competition
     from l2h.evaluation import Method
-    from l2h.io import write_atomically
-    from l2h.report import trained, write_figure
-    from l2h.report.competition import rows_csv
-    from l2h.report.meter import meter
+    from l2h.report import trained
     from l2h.report.paper import above, sizes_figure
     from l2h.tasks import FAMILIES, get
     from l2h.training import TrainingConfig
     from l2h.training.tuning import tuned
 
-    settings = QUICK if quick else SETTINGS
+    settings = training(SETTINGS, updates, quick)
     if quick:
         sizes, steps, starts = "5,13", 20, 4
-    settings = settings if updates is None else {**settings, "updates": updates}
     problems = [get(f"lj{n}") for n in sizes.split(",")]
 
     def network(shown: str, family: str, given: str | None) -> Method:
@@ -96,21 +85,17 @@ def main(
         Method("Adam, tuned at 75", tuned("adam", "lj75")),
         Method("FIRE, tuned at 75", tuned("fire", "lj75")),
     )
-    results = []
-    for task in problems:
-        competition = Competition((task,), methods, starts, steps + 1, seed)
-        where = folder / f"{task.name}-{steps}-steps-{starts}-starts"
-        with meter(len(competition.units()), task.name) as note:
-            parts = compete(competition, where, devices=shared, note=note)
-        results += competition.results(parts)
-        # After every size: an unfinished picture can be looked at.
+    competitions = [Competition((t,), methods, starts, steps + 1, seed) for t in problems]
+
+    def shown(results: Any) -> Any:
         rows = [
             {"atoms": t.task.n, "above_per_atom": above(t), **t.summary()}
             for group in results
             for t in group
         ]
-        write_atomically(folder / "sizes.csv", rows_csv(rows))
-        write_figure(folder / "sizes.png", sizes_figure(results))
+        return rows, sizes_figure(results)
+
+    _, rows = in_turn(competitions, folder / "sizes", shared, shown)
     for row in rows:
         who = f"{row['optimizer']:30}"
         print(f"{row['atoms']:4d} {who} {row['above_per_atom']:8.4f} per atom above")

@@ -6,6 +6,11 @@ python -m pipelines.sweep Au13,Au38 --evaluations 50000 --exhaust --output metal
 A search ends at the lowest known energy, or when its evaluations are spent. The same
 command again goes on where it was interrupted: what has its row is not searched again.
 Sizes in one multiple of eight share their compiled programs.
+
+The last three columns are what was asked for; files of l2h/data are without them. One from
+before there were any is gone on with once they are added, such as
+
+sed '1s/$/,arms,budget,exhaust/; 2,$s/$/,"grown,grown-quiet",1000000,0/' old.csv > new.csv
 """
 
 import itertools
@@ -29,6 +34,9 @@ COLUMNS: tuple[str, ...] = (
     "hit",
     "hits",
     "point_group",
+    "arms",
+    "budget",
+    "exhaust",
 )
 
 
@@ -53,7 +61,9 @@ def listed(tasks: str) -> list[str]:
 def searched(
     name: str, seed: int, budget: int, exhaust: bool, arms: list[str] | None
 ) -> dict[str, Any]:
-    """Search a task from a seed; return its row.
+    """Search a task from a seed; return its row, but for what was asked for.
+
+    Cells are empty where nothing was found.
 
     Arguments:
         name: of the task.
@@ -74,17 +84,22 @@ def searched(
     )
     seconds = time.perf_counter() - begun
     species = getattr(task.potential, "species", None)
+    lowest: dict[str, Any] = {"evaluations_to_lowest": "", "lowest": "", "point_group": ""}
+    if found.lowest is not None:
+        lowest = {
+            "evaluations_to_lowest": int(found.first_evaluation[0]),
+            "lowest": f"{found.lowest:.6f}",
+            "point_group": point_group(found.positions[0], species=species),
+        }
     return {
         "task": name,
         "seed": seed,
-        "evaluations_to_lowest": int(found.first_evaluation[0]),
         "evaluations": found.evaluations,
         "seconds": round(seconds, 2),
-        "lowest": f"{found.lowest:.6f}",
         "reference": "" if task.reference is None else f"{task.reference:.6f}",
         "hit": "" if found.hit is None else int(found.hit),
-        "hits": int(found.hits[0]),
-        "point_group": point_group(found.positions[0], species=species),
+        "hits": int(found.hits[0]) if len(found.hits) else 0,
+        **lowest,
     }
 
 
@@ -113,12 +128,16 @@ def main(
 
     names, table = listed(tasks), Table(output, COLUMNS)
     chosen = arms.split(",") if arms else None
+    asked = {"arms": arms, "budget": evaluations, "exhaust": int(exhaust)}
     for seed, name in itertools.product(range(seeds), names):
-        if table.where(task=name, seed=seed):
+        if table.where(task=name, seed=seed, **asked):
             continue
         row = searched(name, seed, evaluations, exhaust, chosen)
-        table.add(row)
-        print(*row.values(), flush=True)
+        table.add(row | asked)
+        print(*table.rows[-1].values(), flush=True)
+    rows = table.where(**asked)
+    hits = sum(row["hit"] == "1" for row in rows)
+    print(f"{output}: {len(rows)} searches as asked for, {hits} of them with a hit")
 
 
 if __name__ == "__main__":

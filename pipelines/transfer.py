@@ -10,8 +10,10 @@ command again goes on where it was interrupted.
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from l2h.cli.launch import command, prepare
+from pipelines.competitions import in_turn
 
 TASKS = "lj13-paper,lj75-paper,si64-paper"
 QUICK = {"steps": 20, "starts": 4}
@@ -46,11 +48,7 @@ def main(
     """
     shared = prepare(devices)
     from l2h import methods, weights
-    from l2h.competition import Competition, compete
-    from l2h.io import write_atomically
-    from l2h.report import write_figure
-    from l2h.report.competition import rows_csv
-    from l2h.report.meter import meter
+    from l2h.competition import Competition
     from l2h.report.paper import transfer_figure, transfer_table
     from l2h.tasks import get
     from l2h.training.tuning import paper
@@ -76,17 +74,11 @@ def main(
         )
         competitions.append(Competition((get(task),), searches, starts, steps + 1, seed))
 
-    results = []
-    for competition in competitions:
-        (task,) = competition.tasks
-        where = folder / f"{task.name}-{steps}-steps-{starts}-starts"
-        with meter(len(competition.units()), task.name) as note:
-            parts = compete(competition, where, devices=shared, note=note)
-        results += competition.results(parts)
-        # After every column: an unfinished table can be looked at.
+    def shown(results: Any) -> Any:
         summaries = [trials.summary() for group in results for trials in group]
-        write_atomically(folder / "transfer.csv", rows_csv(summaries))
-        write_figure(folder / "transfer.png", transfer_figure(results, published))
+        return summaries, transfer_figure(results, published)
+
+    results, _ = in_turn(competitions, folder / "transfer", shared, shown)
     print(f"\n{transfer_table(results, published)}\n")
     print(f"{folder / 'transfer.png'}\n{folder / 'transfer.csv'}")
 

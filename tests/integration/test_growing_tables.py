@@ -1,6 +1,7 @@
 """Searches that keep one row each: gone on with where they were interrupted."""
 
 import dataclasses
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +113,61 @@ def test_sweeps_go_on_where_they_ended(tmp_path: Path, asked: list[dict[str, Any
     assert row["point_group"] == "D3h"
     text = file.read_text()
     with pytest.raises(KeyboardInterrupt):
-        sweep.main("lj5", output=file, seeds=8)
+        sweep.main("lj5", output=file, seeds=8, arms="grown,grown-quiet")
     assert [call["seed"] for call in asked[4:]] == [2, 3, 4, 5, 6, 7]
-    assert asked[-1]["arms"] is None
     assert file.read_text().startswith(text) and len(Table(file, sweep.COLUMNS).rows) == 9
+
+
+def test_what_is_asked_for_otherwise_is_searched(
+    tmp_path: Path, asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "sweep.csv"
+    others = ({}, {"arms": "grown"}, {"evaluations": 500}, {"exhaust": True})
+    for options in (*others, *others):
+        sweep.main("lj5", output=file, seeds=1, **options)
+    assert [call["arms"] for call in asked] == [None, ["grown"], None, None]
+    assert [call["evaluations"] for call in asked] == [10**6, 10**6, 500, 10**6]
+    assert asked[3]["until"] is None
+    closing = f"{file}: 1 searches as asked for, 1 of them with a hit"
+    assert capsys.readouterr().out.splitlines()[-1] == closing
+    descents_file = tmp_path / "descents.csv"
+    for budget in (1000, 2000, 1000):
+        descend(descents_file, seeds=1, budget=budget)
+    assert [call["evaluations"] for call in asked[4:]] == [1000] * 4 + [2000] * 4
+
+
+def test_searches_that_found_nothing_have_their_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = quenched("lj13", starts=1)
+    names = ("energies", "positions", "hits", "first_evaluation")
+    nothing = {name: getattr(found, name)[:0] for name in names}
+    empty = dataclasses.replace(found, **nothing)
+    monkeypatch.setattr("l2h.search", lambda task, **_: empty, raising=False)
+    file = tmp_path / "sweep.csv"
+    sweep.main("lj13", output=file, seeds=1)
+    (row,) = Table(file, sweep.COLUMNS).rows
+    assert row["lowest"] == row["point_group"] == row["evaluations_to_lowest"] == ""
+    assert row["hits"] == "0" and row["evaluations"] == str(found.evaluations)
+    descend(tmp_path / "descents.csv", seeds=2)
+    assert "0 of 2, nothing found" in capsys.readouterr().out
+
+
+def test_files_of_older_sweeps_can_be_gone_on_with(
+    tmp_path: Path, asked: list[dict[str, Any]]
+) -> None:
+    file, old = tmp_path / "sweep.csv", resources.files("l2h.data")
+    text = old.joinpath("lennard_jones_sweep.csv").read_text()
+    file.write_text(text)
+    with pytest.raises(ValueError, match="choose another file"):
+        sweep.main("lj5..lj150", output=file, seeds=1, arms="grown,grown-quiet")
+    # As the module says.
+    settings = ',"grown,grown-quiet",1000000,0'
+    header, *lines = text.splitlines()
+    rows = (f"{header},arms,budget,exhaust", *(line + settings for line in lines))
+    file.write_text("".join(row + "\n" for row in rows))
+    sweep.main("lj5..lj150", output=file, seeds=1, arms="grown,grown-quiet")
+    assert asked == []
 
 
 @pytest.mark.parametrize("exhaust", [False, True])
