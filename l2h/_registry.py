@@ -75,8 +75,9 @@ def make(maker: Callable[..., Thing], offered: Mapping[str, Any]) -> Thing:
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     ]
     if needed:
+        among = f", or parameters among {', '.join(offered)}" if offered else ""
         raise ValueError(
             f"{getattr(maker, '__name__', maker)}: needs {', '.join(needed)}; give "
-            f"defaults, or parameters among {', '.join(offered)}."
+            f"defaults{among}."
         )
     return maker(**given)

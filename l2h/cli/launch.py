@@ -129,12 +129,14 @@ def run_file(path: Path, option: str) -> ModuleType:
     Raises:
         ValueError: if there is no such file.
     """
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # A name of its own: a file may be called like a module that others import.
+    name = f"own_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise ValueError(f"{option}: there is no file {path}; give FILE.py or a module.")
     module = importlib.util.module_from_spec(spec)
     # Where classes are looked up, by name, that the file defines.
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 

@@ -64,7 +64,8 @@ def expanded(names: str) -> tuple[str, ...]:
         names: a family, or tasks joined by commas; families may stand among them.
     """
     found = (
-        FAMILIES[name].tasks if name in FAMILIES else (name,) for name in names.split(",")
+        FAMILIES[name].tasks if name in FAMILIES else (name,)
+        for name in map(str.strip, names.split(","))
     )
     return tuple(task for group in found for task in group)
 

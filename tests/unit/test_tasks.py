@@ -224,7 +224,7 @@ def test_families_name_tasks_that_exist_and_keep_some_apart(name):
 
 
 def test_families_may_stand_among_names():
-    assert expanded("lj5,gupta-au55") == ("lj5", "Au55")
+    assert expanded("lj5, gupta-au55") == ("lj5", "Au55")
     assert held_out(("lj5", "Au55")) == ()
     with pytest.raises(ValueError, match="lj13"):
         require_distinct(expanded("lj-family,lj13"))
