@@ -208,7 +208,8 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         weights = weights / jnp.mean(weights)
         stays = jax.random.uniform(for_stay, (), weights.dtype) < weights[which]
         rest = jnp.log(jnp.maximum(weights - 1, 0))
-        return jnp.where(stays, which, jax.random.categorical(for_other, rest))
+        other = jax.random.categorical(for_other, rest).astype(which.dtype)
+        return jnp.where(stays, which, other)
 
     def _quenched(
         self,

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from commands import Done, run
 
+# Every device compiles programs of its own.
+ALONE = ("--devices", "1")
+
 
 def command(name: str, folder: Path, *arguments: str) -> Done:
     return run("--folder", folder, *arguments, module=f"pipelines.{name}")
@@ -24,7 +27,7 @@ def files(folder: Path) -> dict[Path, int]:
 
 @pytest.mark.slow
 def test_transfer_is_a_table_that_grows(tmp_path):
-    small = ("--quick", "--silicon", "lj13", "--others", "lbfgs")
+    small = ("--quick", "--silicon", "lj13", "--others", "lbfgs", *ALONE)
     first = command("transfer", tmp_path, "--tasks", "lj13-paper", *small)
     assert first.returncode == 0, first.stderr
     before = files(tmp_path)
@@ -41,7 +44,7 @@ def test_transfer_is_a_table_that_grows(tmp_path):
 
 @pytest.mark.slow
 def test_sizes_trains_what_is_not_given(tmp_path):
-    small = ("--quick", "--only75", "lj38", "--six", "lj-family")
+    small = ("--quick", "--only75", "lj38", "--six", "lj-family", *ALONE)
     first = command("sizes", tmp_path, *small)
     assert first.returncode == 0, first.stderr
     before = files(tmp_path)
@@ -57,7 +60,7 @@ def test_sizes_trains_what_is_not_given(tmp_path):
 
 @pytest.mark.slow
 def test_bimetallic_has_an_unseen_pair(tmp_path):
-    done = command("bimetallic", tmp_path, "--quick")
+    done = command("bimetallic", tmp_path, "--quick", *ALONE)
     assert done.returncode == 0, done.stderr
     rows = table(tmp_path / "bimetallic.csv")
     assert [row["pair"] for row in rows[::3]] == ["Ag-Au", "Ag-Pt", "Pd-Au", "Pd-Pt"]

@@ -324,9 +324,10 @@ def proposals(hop, potential, x, stretch, keys):
     )(keys)
 
 
-def hops(hop, potential, x, count, stretch=1.0):
-    """Return many proposals from one structure."""
+def hops(hop, potential, x, count, stretch=1.0, inner=False):
+    """Return many proposals from one structure; if `inner`, those of a hop within Swaps."""
     keys = jax.random.split(KEY, count)
+    keys = jax.vmap(jax.random.split)(keys)[:, 0] if inner else keys
     return np.asarray(proposals(hop, potential, jnp.asarray(x), jnp.asarray(stretch), keys))
 
 
@@ -398,7 +399,7 @@ def test_swaps_do_nothing_where_all_atoms_are_alike(potential):
     x = 2.9 * random_cluster(0, 8)
     shake = Shake(0.2)
     np.testing.assert_array_equal(
-        hops(Swaps(shake), potential, x, 20), hops(shake, potential, x, 20)
+        hops(Swaps(shake), potential, x, 20), hops(shake, potential, x, 20, inner=True)
     )
 
 

@@ -341,11 +341,6 @@ def test_what_a_start_costs_is_charged(method, once, restarted):
     np.testing.assert_array_equal(dear.hit_at, plain.hit_at + 7)
 
 
-def test_grown_starts_count_their_cores():
-    trials = run(Method("q", Adam(0.05), 0), tasks.get("lj13-grown"), range(2), 60)
-    assert np.all(trials.drawn[trials.made] > 1)
-
-
 def test_a_calculator_is_called_once_an_evaluation():
     def calculate(x):
         difference = x[:, None] - x[None]

@@ -31,7 +31,7 @@ POSITIVE = [
     (LBFGS, ("max_step", "rise", "tolerance")),
     (Uniform, ("edge",)),
     (Harmonic, ("diameter",)),
-    (Head, ("alpha", "longest")),
+    (Head, ("alpha", "max_step")),
 ]
 
 
