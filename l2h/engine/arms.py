@@ -125,11 +125,8 @@ def learned_symmetric(task: Task) -> Arm:
 
 def hopping(task: Task) -> Arm:
     """Hop by legs of a learned optimizer, with repair."""
-    if _metal(task):
-        walk = BasinHopping.learned(weights.load("gupta"))
-    else:
-        walk = weights.load("lj-hopping")
-    return Arm("learned-hopping", task.init, walk, LEARNED_HOPS)
+    name = "gupta-hopping" if _metal(task) else "lj-hopping"
+    return Arm("learned-hopping", task.init, weights.load(name), LEARNED_HOPS)
 
 
 def _network(task: Task) -> tuple[str, int]:
