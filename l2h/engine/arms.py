@@ -187,6 +187,9 @@ def default(task: Task) -> tuple[str, ...]:
     # A network knows what it was trained on: close-packed clusters of these sizes.
     known = task.n <= 80
     descents = ("learned", "learned-symmetric") if known else ("symmetric",)
+    if known and _alloy(task):
+        # Which atom sits where decides, which growth leaves open (docs/measurements.md).
+        return ("learned-hopping", *descents, "onward", "bh-strong")
     return ("grown", "grown-quiet", *descents, "onward", "bh-strong")
 
 

@@ -91,7 +91,7 @@ def test_steps_go_with_a_walk(walk, steps):
         Arm("mine", Uniform(), walk, steps)
 
 
-@pytest.mark.parametrize("name", ["lj13", "Au13", "si8", "rastrigin3"])
+@pytest.mark.parametrize("name", ["lj13", "Au13", "Ag6Au7", "si8", "rastrigin3"])
 def test_default_arms_fit_their_task(name):
     task = tasks.get(name)
     arms = choose(task, None)
