@@ -18,7 +18,7 @@ from .arms import Arm, abandonment, choose
 from .attempt import within
 from .crew import Crew
 from .result import SearchResult
-from .trajectory import Trajectory
+from .trajectory import UNSEEN, Trajectory
 
 # Structures kept of a walk, and of a descent; steps of the descent.
 WALKED, DESCENDED = 40, 30
@@ -39,10 +39,13 @@ class _Way:
         self.steps: list[int] = []
         self.energies: list[float] = []
         self.positions: list[np.ndarray] = []
+        self.missed = 0
+        """Steps since the last structure of which none is shown."""
 
     def add(self, stage: str, steps: Any, energies: Any, positions: Any) -> None:
         """Go on by these; steps are counted from the last structure."""
-        first = self.steps[-1] if self.steps else 0
+        first = (self.steps[-1] if self.steps else 0) + self.missed
+        self.missed = 0
         for step, energy, x in zip(steps, energies, positions, strict=True):
             self.stages.append(stage)
             self.steps.append(first + int(step))
@@ -126,7 +129,9 @@ def _walk(
     length = float(result.task.potential.scale.length)
     if _apart(length, trace.positions[last], settled) > STRAYED:
         # A walk is chaotic: another program, rounded differently, may lead elsewhere.
-        last = 0
+        _keep(way, UNSEEN, trace, 0, 1)
+        way.missed = steps
+        return
     _keep(way, "walk", trace, last, WALKED)
 
 

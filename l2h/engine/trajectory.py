@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 
 # Digits after the point: more than a picture shows.
 DIGITS = 4
+# Stage of a start whose walk, made again, led elsewhere and is left out.
+UNSEEN = "start"
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from html import escape
 import numpy as np
 
 from ..engine import SearchResult
+from ..engine.trajectory import UNSEEN
 from . import charts, structure
 from .charts import Axis
 
@@ -47,6 +48,12 @@ def way(result: SearchResult) -> str:
         f"Energy along the way: {found.energies[0]:.4g} at the start, {low:.4f} after "
         f"{found.steps[-1]:,} evaluations."
     )
+    lost = ""
+    if UNSEEN in found.stages:
+        lost = (
+            f" Of its walk only the start is shown: {found.steps[1]:,} steps that ended "
+            "elsewhere when they were made again, as rounding differs."
+        )
     chart = charts.path(points, x, y, words, "way-chart")
     data = json.dumps(
         {**moving, "captions": captions, "dots": charts.places(points, x, y)},
@@ -56,7 +63,7 @@ def way(result: SearchResult) -> str:
         '<section class="way" aria-label="The way there"><h2>From a start to structure '
         f'{found.minimum + 1}</h2><p class="note">The attempt that found it first (arm: '
         f"{escape(found.arm)}), made once more; each picture is a structure on its way."
-        '</p><div class="split"><figure id="way">'
+        f'{lost}</p><div class="split"><figure id="way">'
         f"{structure.svg(task, found.positions[-1], label)}{PLAYER.format(last=last)}"
         f'<figcaption id="way-caption" aria-live="off">{escape(captions[-1])}</figcaption>'
         f"</figure><figure>{chart}</figure></div>"

@@ -1,5 +1,6 @@
 """An attempt that is made again goes the way that led to its minimum."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from l2h import tasks
 from l2h.engine import Arm, Origin, SearchResult, retrace
 from l2h.inits import Symmetric
 from l2h.optimizers import Adam
+from l2h.report.way import way as way_shown
 from l2h.symmetry import symmetry_operations
 
 TASK = tasks.get("lj7")
@@ -67,6 +69,20 @@ def test_the_way_leads_from_a_start_to_the_minimum(found: Any, tmp_path: Path) -
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         again = l2h.search(TASK, arms=[arm], evaluations=900, folder=folder)
     assert again.origins == result.origins
+
+
+@pytest.mark.slow
+def test_walks_that_lead_elsewhere_are_left_out_and_counted(
+    found: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arm, result, _ = found
+    monkeypatch.setattr(sys.modules["l2h.engine.retrace"], "STRAYED", -1.0)
+    way = retrace(result, arm=arm)
+    assert way is not None and (way.stages[0] == "start") == (arm.walk is not None)
+    page = way_shown(replace(result, trajectory=way))
+    assert ("60 steps that ended elsewhere" in page) == (arm.walk is not None)
+    if arm.walk is not None:
+        assert way.stages.count("walk") == 0 and way.steps[1] == arm.steps == 60
 
 
 @pytest.mark.slow
