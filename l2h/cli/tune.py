@@ -11,8 +11,7 @@ import itertools
 import json
 import shlex
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
@@ -61,7 +60,7 @@ def main(
         "seed": compared.seed,
     }
     path = (compared.folder or tuning.FOUND.parent) / tuning.FOUND.name
-    results = _kept(path)
+    results = tuning.left(path)
     command = shlex.join(["l2h", "tune", *sys.argv[1:]])
     done = {
         (task.name, kind): results["tuned"].get(task.name, {}).get(kind)
@@ -69,9 +68,9 @@ def main(
         for kind in kinds
     }
     for (name, kind), entry in done.items():  # before anything is computed
-        if entry is not None and entry["settings"] != settings:
+        if entry is not None and entry.get("settings") != settings:
             raise ValueError(
-                f"folder: {path} has {kind} on {name} with {entry['settings']}, not "
+                f"folder: {path} has {kind} on {name} with {entry.get('settings')}, not "
                 f"{settings}; choose another."
             )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,24 +92,3 @@ def main(
                 write_atomically(path, json.dumps(results, indent=1) + "\n")
             print(f"\n{tuning_table(task.name, kind, entry)}\n")
     print(path)
-
-
-def _kept(path: Path) -> dict[str, Any]:
-    """Return what was tuned before."""
-    if not path.exists():
-        return {"tuned": {}}
-    try:
-        results = json.loads(path.read_text())
-        whole = all(
-            "settings" in entry
-            for kinds in results["tuned"].values()
-            for entry in kinds.values()
-        )
-    except (ValueError, LookupError, TypeError, AttributeError):  # any other JSON
-        whole = False
-    if not whole:
-        raise ValueError(
-            f"folder: {path} is damaged, or not what this command wrote; move it away, or "
-            "choose another folder."
-        )
-    return results

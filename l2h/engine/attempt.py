@@ -150,8 +150,7 @@ def probation(rule: Abandonment, potential: AbstractPotential, starts: Walked) -
         state = optimizer.init(potential, walked.positions, horizon=LIMIT, key=key)
         state = advance(optimizer, potential, state, rule.after, key=key)
         spent = walked.spent + Spent(state.evaluations, jnp.asarray(0, jnp.int32))
-        expected = rule.expected(potential, state)
-        return Begun(walked.start, state, expected, spent, walked.invariance)
+        return Begun(walked.start, state, rule.expected(potential, state), spent)
 
     return jax.vmap(one)(starts)
 

@@ -3,7 +3,7 @@
 import math
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
@@ -15,6 +15,7 @@ from .._leaves import cast
 from ..domains import Domain
 from ..inits import Grown, Spent
 from ..potentials import AbstractPotential, holds_callback
+from ..symmetry import Invariance
 from .abandonment import Abandonment
 from .arms import Arm
 from .attempt import Begun, Walked, finish, polish, probation, start
@@ -24,6 +25,7 @@ from .room import Room
 # attempt knows of others, hence results; the number of devices does not.
 LANES, GROUP = 16, 4
 SINGLE = jnp.float32
+Stage = TypeVar("Stage", Walked, Begun)
 
 
 class Relaxed(NamedTuple):
@@ -134,7 +136,10 @@ class Crew:
         starting = self._starting(arm, numbers, known)
         # Who calls a program that is being compiled compiles it, too.
         wait(self.compiling)
-        return probation(self.rule, self.room.potential, start(*starting))
+        walked = start(*starting)
+        begun = probation(self.rule, self.room.potential, _bare(walked))
+        # For who makes the walk again.
+        return _marked(begun, walked.invariance)
 
     def _starting(
         self, arm: Arm, numbers: np.ndarray, known: Float[np.ndarray, "b n d"] | None
@@ -193,9 +198,7 @@ class Crew:
 
     def _finishing(self, rule: Abandonment, begun: Begun, best: float) -> tuple[Any, ...]:
         rule = cast(jax.device_get(rule), SINGLE)
-        # What only walks have would make another program for each kind of them.
-        begun = eqx.tree_at(lambda b: b.invariance, begun, None, is_leaf=_is_none)
-        return rule, self.room.potential, begun, np.asarray(best, SINGLE)
+        return rule, self.room.potential, _bare(begun), np.asarray(best, SINGLE)
 
     def _polishing(self, structures: Any, tolerance: float) -> tuple[Any, ...]:
         x = np.asarray(structures, np.float64)
@@ -212,5 +215,14 @@ def _blank(tree: Any, *axes: int) -> Any:
     return jax.tree.map(lambda leaf: np.zeros((*axes, *leaf.shape), leaf.dtype), tree)
 
 
-def _is_none(node: Any) -> bool:
-    return node is None
+def _marked(tree: Stage, invariance: Invariance | None) -> Stage:
+    """Return what was begun with this symmetry noted."""
+    return eqx.tree_at(
+        lambda t: t.invariance, tree, invariance, is_leaf=lambda x: x is None
+    )
+
+
+def _bare(tree: Stage) -> Stage:
+    """Return what was begun without its symmetry, which only some walks have: it would
+    make another program of whatever comes after them."""
+    return _marked(tree, None)

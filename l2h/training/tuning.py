@@ -261,7 +261,7 @@ def tuned(kind: str, task: str) -> AbstractOptimizer:
     Raises:
         ValueError: if that was never tuned, listing what was; or if the file is damaged.
     """
-    own = _found()
+    own = left(FOUND)
     found = _entry(stored(), kind, task) or _entry(own, kind, task)
     if found is None:
         files = (stored()["tuned"], own["tuned"])
@@ -278,18 +278,25 @@ def tuned(kind: str, task: str) -> AbstractOptimizer:
     return unravel(template, params)
 
 
-def _found() -> dict[str, Any]:
-    """Return what `l2h tune` has left in the folder from which we run."""
-    if not FOUND.exists():
+def left(path: Path) -> dict[str, Any]:
+    """Return what `l2h tune` has left in a file; nothing where there is none.
+
+    Raises:
+        ValueError: if the file is damaged, or something else.
+    """
+    if not path.exists():
         return {"tuned": {}}
     try:
-        found = json.loads(FOUND.read_text())
-        found["tuned"].items()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        found = json.loads(path.read_text())
+        entries = [e for kinds in found["tuned"].values() for e in kinds.values()]
+        whole = all("best" in entry for entry in entries)
+    except (ValueError, LookupError, TypeError, AttributeError):  # any other JSON
+        whole = False
+    if not whole:
         raise ValueError(
-            f"{FOUND}: damaged ({error}); put back the whole file, or delete it and tune "
-            "again."
-        ) from error
+            f"folder: {path} is damaged, or not what l2h tune wrote; move it away, or "
+            "choose another folder."
+        )
     return found
 
 
