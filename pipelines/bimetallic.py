@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from l2h.cli.launch import command, prepare
-from pipelines.competitions import in_turn, training
+from pipelines.competitions import hold, training
 
 ATOMS = 38
 SEEN, UNSEEN = (("Ag", "Au"), ("Ag", "Pt"), ("Pd", "Au")), ("Pd", "Pt")
@@ -107,7 +107,7 @@ def main(
         rows = excess_rows(results, ends, taught if weights is None else ())
         return rows, excess_figure(rows)
 
-    _, rows = in_turn(competitions, folder / "bimetallic", shared, shown)
+    _, rows = hold(competitions, folder / "bimetallic", shared, shown)
     for row in rows:
         known = " (trained on)" if row["trained_on"] else ""
         who = f"{row['task']:10} {row['optimizer']:20}"

@@ -29,7 +29,7 @@ def training(own: Mapping[str, Any], updates: int | None, quick: bool) -> dict[s
     return {**settings} if updates is None else {**settings, "updates": updates}
 
 
-def in_turn(
+def hold(
     competitions: "Iterable[Competition]",
     path: Path,
     devices: int,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from l2h.cli.launch import command, prepare
-from pipelines.competitions import in_turn, training
+from pipelines.competitions import hold, training
 
 SIZES = ",".join(map(str, [*range(5, 81, 5), 98, 102]))
 # What two cores train within minutes; about 80 rollouts per update, as in the paper.
@@ -95,7 +95,7 @@ def main(
         ]
         return rows, sizes_figure(results)
 
-    _, rows = in_turn(competitions, folder / "sizes", shared, shown)
+    _, rows = hold(competitions, folder / "sizes", shared, shown)
     for row in rows:
         who = f"{row['optimizer']:30}"
         print(f"{row['atoms']:4d} {who} {row['above_per_atom']:8.4f} per atom above")

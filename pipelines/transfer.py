@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from l2h.cli.launch import command, prepare
-from pipelines.competitions import in_turn
+from pipelines.competitions import hold
 
 TASKS = "lj13-paper,lj75-paper,si64-paper"
 QUICK = {"steps": 20, "starts": 4}
@@ -78,7 +78,7 @@ def main(
         summaries = [trials.summary() for group in results for trials in group]
         return summaries, transfer_figure(results, published)
 
-    results, _ = in_turn(competitions, folder / "transfer", shared, shown)
+    results, _ = hold(competitions, folder / "transfer", shared, shown)
     print(f"\n{transfer_table(results, published)}\n")
     print(f"{folder / 'transfer.png'}\n{folder / 'transfer.csv'}")
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from commands import run
+from searches import calculate
 
 from l2h.engine import Abandonment, Arm, Shares, search
 from l2h.engine.attempt import finish, probation, start
@@ -221,15 +222,11 @@ def test_every_evaluation_is_counted(arm, repaired):
 
 
 def calculator(factor):
-    def calculate(x):
-        difference = x[:, None] - x[None]
-        squared = np.sum(difference**2, axis=-1) + np.eye(len(x))
-        inverse = (1 - np.eye(len(x))) / squared**3
-        slope = -12 * inverse * (inverse - 1) / squared
-        energy = 0.5 * np.sum(inverse * (inverse - 2))
-        return factor * energy, factor * np.sum(slope[..., None] * difference, 1)
+    def scaled(x):
+        energy, gradient = calculate(x)
+        return factor * energy, factor * gradient
 
-    return Callback(calculate, length=1.0, energy=1.0)
+    return Callback(scaled, length=1.0, energy=1.0)
 
 
 def test_a_calculator_is_called_once_an_evaluation(tmp_path):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
+from searches import calculate
 from strategies import random_cluster
 
 from l2h import rollout
@@ -15,15 +16,6 @@ from l2h.potentials import AbstractPotential, Callback, LennardJones, Scale
 from l2h.spaces import Free
 
 KEY = jax.random.key(0)
-
-
-def calculate(x):
-    """Return energy and gradient of Lennard-Jones clusters, in NumPy."""
-    difference = x[:, None] - x[None]
-    squared = np.sum(difference**2, axis=-1) + np.eye(len(x))
-    inverse = (1 / squared - np.eye(len(x))) ** 3
-    slope = -12 * inverse * (inverse - 1) / squared
-    return 0.5 * np.sum(inverse * (inverse - 2)), np.sum(slope[..., None] * difference, 1)
 
 
 def start(seed=0, dtype="float64"):

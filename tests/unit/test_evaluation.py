@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
-from searches import Paid, paid
+from searches import Paid, calculate, paid
 from strategies import permutation, random_cluster, rotation, seeds, separated
 
 from l2h import rollout, tasks
@@ -342,14 +342,6 @@ def test_what_a_start_costs_is_charged(method, once, restarted):
 
 
 def test_a_calculator_is_called_once_an_evaluation():
-    def calculate(x):
-        difference = x[:, None] - x[None]
-        squared = np.sum(difference**2, axis=-1) + np.eye(len(x))
-        inverse = (1 / squared - np.eye(len(x))) ** 3
-        slope = -12 * inverse * (inverse - 1) / squared
-        energy = 0.5 * np.sum(inverse * (inverse - 2))
-        return energy, np.sum(slope[..., None] * difference, 1)
-
     # One call to draw a start, too.
     potential = Callback(calculate, length=1.0, energy=1.0)
     task = dataclasses.replace(TASK, potential=potential, init=Paid(TASK.init, 1))
