@@ -1,7 +1,7 @@
 """What a method did from many starts, and what it says about its cost."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -148,10 +148,6 @@ class Trials(eqx.Module):
         columns["positions"] = np.concatenate([part.positions for part in parts])
         columns["seconds"] = np.asarray(sum(float(part.seconds) for part in parts))
         return dataclasses.replace(parts[0], **columns)
-
-    def with_columns(self, columns: Mapping[str, np.ndarray]) -> "Trials":
-        """Return these trials with other numbers."""
-        return dataclasses.replace(self, **columns)
 
     @property
     def reference(self) -> float | None:
