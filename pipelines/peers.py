@@ -70,7 +70,7 @@ def main(
     own = methods.several(optimizers)
     for method in own:
         method.horizon(budget)
-    if problem.draw(seed, Domain.TEST, range(1), "float64")[1].any():
+    if problem.draw(seed, Domain.TEST, range(1), "float64").evaluations.any():
         raise ValueError(
             f"task: {task} given, whose starts cost evaluations, which peers do not count; "
             "take other starts."

@@ -54,7 +54,7 @@ def evaluate(
     Arguments:
         method: an optimizer and its way to spend a budget.
         task: the search problem.
-        indices: numbers of the starts, see `Task.starts`.
+        indices: numbers of the starts, see `Task.draw`.
         budget: energy-and-gradient evaluations granted to each.
         seed: of the starts and of stochastic optimizers.
         domain: what the starts are for.

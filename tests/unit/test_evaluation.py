@@ -196,7 +196,7 @@ def test_curve_counts_hits():
 
 
 def test_searches_begin_at_the_task_s_starts(once, restarted):
-    starts = TASK.starts(0, Domain.TEST, range(20), jnp.float64)
+    starts = TASK.draw(0, Domain.TEST, range(20), jnp.float64).positions
     energies = np.asarray(jax.vmap(TASK.potential)(starts))
     other = run(Method("sd", GradientDescent(1e-3)), budget=3)
     for trials in (once, restarted, other):
@@ -208,7 +208,7 @@ def test_searches_begin_at_the_task_s_starts(once, restarted):
 def test_searches_in_both_precisions_begin_alike():
     other = Method("sd", GradientDescent(1e-3))
     single, double = (run(other, budget=2, dtype=d) for d in (np.float32, np.float64))
-    starts = TASK.starts(0, Domain.TEST, range(20), jnp.float64)
+    starts = TASK.draw(0, Domain.TEST, range(20), jnp.float64).positions
     assert np.array_equal(starts, starts.astype(np.float32))
     np.testing.assert_allclose(single.seen[:, 0], double.seen[:, 0], rtol=2e-5)
 
@@ -234,7 +234,7 @@ def test_chunks_are_joined_in_order(once):
 
 
 def test_first_hit_is_that_of_the_trace(once):
-    starts = TASK.starts(0, Domain.TEST, range(20), jnp.float64)
+    starts = TASK.draw(0, Domain.TEST, range(20), jnp.float64).positions
 
     @eqx.filter_jit
     def trace(start):
@@ -371,15 +371,16 @@ def test_quenches_converge_without_64_bit():
     code = (
         "import jax.numpy as jnp\n"
         "from l2h import tasks\n"
+        "from l2h.domains import Domain\n"
         "from l2h.evaluation import Method, evaluate\n"
         "from l2h.optimizers import LBFGS\n"
         "task = tasks.get('lj19')\n"
-        "assert task.starts(0, 1, [0], jnp.float32).dtype == jnp.float32\n"
+        "starts = task.draw(0, Domain.TEST, [0], jnp.float32)\n"
+        "assert starts.positions.dtype == jnp.float32\n"
         "t = evaluate(Method('q', LBFGS(), 0), task, range(10), budget=1, seed=0)\n"
         "assert t.quenched.all(), t.quenched\n"
         "assert 20 < t.quench.mean() < 400, t.quench\n"
-    ).replace("starts(0, 1,", "starts(0, Domain.TEST,")
-    code = "from l2h.domains import Domain\n" + code
+    )
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "0"}
     root = Path(tasks.__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root, env=environment)
@@ -389,8 +390,8 @@ def test_quenches_converge_without_64_bit():
 
 
 def test_starts_are_the_same_for_any_number_and_precision():
-    whole = TASK.starts(3, Domain.TEST, range(30), jnp.float64)
-    some = TASK.starts(3, Domain.TEST, [29, 4], jnp.float32)
+    whole = TASK.draw(3, Domain.TEST, range(30), jnp.float64).positions
+    some = TASK.draw(3, Domain.TEST, [29, 4], jnp.float32).positions
     assert jnp.array_equal(whole[jnp.asarray([29, 4])].astype(jnp.float32), some)
     # Also where training draws them.
     keys = jax.random.split(jax.random.key(0), 2)
@@ -399,7 +400,7 @@ def test_starts_are_the_same_for_any_number_and_precision():
     assert drawn.dtype == jnp.float64
     np.testing.assert_array_equal(drawn, np.asarray(drawn, np.float32))
     with pytest.raises(ValueError, match="indices"):
-        TASK.starts(3, Domain.TEST, [], jnp.float64)
+        TASK.draw(3, Domain.TEST, [], jnp.float64)
 
 
 def test_no_two_starts_or_searches_share_a_key():
@@ -445,7 +446,7 @@ def test_starts_and_searches_of_the_harness_share_no_key(monkeypatch):
 
 def test_starts_of_domains_and_attempts_differ():
     drawn = [
-        np.asarray(TASK.starts(0, domain, range(4), jnp.float32, attempt))
+        np.asarray(TASK.draw(0, domain, range(4), jnp.float32, attempt).positions)
         for domain in (Domain.TRAIN, Domain.VALIDATION, Domain.TEST)
         for attempt in range(2)
     ]
