@@ -17,9 +17,9 @@ from .._leaves import (
     require_positive,
     trained,
 )
-from ..lattice import Growing, Sites, grow, law, potential_with, settle, suits
+from ..lattice import Growing, Sites, grow, law, settle, suits
 from ..optimizers import LBFGS, quench
-from ..potentials import AbstractPotential, Scale
+from ..potentials import AbstractPotential, Scale, potential_with
 from ..spaces import Partial, padded
 from ..symmetry import COMMON, Groups, symmetric_fill
 from .base import AbstractDetailedInit, Spent, Start, require_draw

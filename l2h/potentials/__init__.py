@@ -7,6 +7,7 @@ from .base import (
     Observation as Observation,
     Scale as Scale,
     Units as Units,
+    potential_with as potential_with,
 )
 from .callback import (
     Callback as Callback,

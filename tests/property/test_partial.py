@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from strategies import random_cluster, seeds, separated
 
-from l2h.lattice import potential_with
-from l2h.potentials import Gupta, LennardJones
+from l2h.potentials import Gupta, LennardJones, potential_with
 from l2h.spaces import Free, Partial
 
 ROOM = 11
@@ -56,7 +55,7 @@ def test_absent_atoms_change_nothing(name, x, where, seed):
     present = np.isin(np.arange(ROOM), chosen)
     small, length = potentials([ALLOY[i] for i in chosen])[name]
     large, _ = potentials(ALLOY)[name]
-    large = potential_with(large, Partial(jnp.asarray(present)), None)
+    large = potential_with(large, Partial(jnp.asarray(present)))
     expected = observe(small, jnp.asarray(length * x))
     full = hidden(length * x, present, where, seed)
     seen = observe(large, full)
@@ -83,7 +82,7 @@ def test_absent_atoms_change_nothing(name, x, where, seed):
 def test_forces_are_differences_of_energies(name):
     potential, length = potentials(ALLOY)[name]
     present = jnp.arange(ROOM, dtype=jnp.int32) % 3 != 1
-    potential = potential_with(potential, Partial(present), None)
+    potential = potential_with(potential, Partial(present))
     x = jnp.asarray(length * random_cluster(4, ROOM))
     forces = potential.forces(x)
     step = 1e-5
@@ -101,5 +100,5 @@ def test_one_atom_or_none():
     for count in (0, 1):
         space = Partial(jnp.arange(ROOM, dtype=jnp.int32) < count)
         for potential, _ in potentials(ALLOY).values():
-            seen = observe(potential_with(potential, space, None), jnp.ones((ROOM, 3)))
+            seen = observe(potential_with(potential, space), jnp.ones((ROOM, 3)))
             assert float(seen.energy) == 0 and bool(seen.valid)

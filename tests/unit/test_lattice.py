@@ -14,7 +14,6 @@ from l2h.lattice import (
     Lattice,
     grow,
     law,
-    potential_with,
     probe,
     settle,
     sites,
@@ -24,7 +23,7 @@ from l2h.lattice.exchange import _best_exchange
 from l2h.lattice.grow import _found, representatives
 from l2h.lattice.sites import BLOCKED, LOOSEST, SAME, _keep
 from l2h.optimizers import quench
-from l2h.potentials import FunctionPotential, Gupta, LennardJones, Taper
+from l2h.potentials import FunctionPotential, Gupta, LennardJones, Taper, potential_with
 from l2h.spaces import Free, Partial, Periodic
 from l2h.symmetry import Groups
 
