@@ -171,6 +171,13 @@ class Trials(eqx.Module):
         return np.min(self.polished, axis=1)
 
     @property
+    def converged(self) -> Float[np.ndarray, " b"]:
+        """The same energies; infinite where the quench that led there had not converged."""
+        best = np.argmin(self.polished, axis=1)
+        done = self.quenched[np.arange(self.starts), best]
+        return np.where(done, self.energies, np.inf)
+
+    @property
     def hits(self) -> Bool[np.ndarray, "b r"]:
         """Attempts whose quenched structure has the reference energy."""
         return self.task.is_hit(self.polished, self.reference) & self.made
@@ -246,10 +253,7 @@ class Trials(eqx.Module):
     @property
     def minima(self) -> list[int]:
         """Starts that ended in different minima, lowest first; only converged ones."""
-        best = np.argmin(self.polished, axis=1)
-        converged = self.quenched[np.arange(self.starts), best]
-        energies = np.where(converged, self.energies, np.inf)
-        return distinct(self.task, energies, self.positions)
+        return distinct(self.task, self.converged, self.positions)
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers that are reported, as plain Python; times begin with
