@@ -89,6 +89,11 @@ def evaluate(
     return Trials.join(parts)
 
 
+def precise() -> np.dtype:
+    """Return the precision of quenches: the highest that JAX has switched on."""
+    return jnp.dtype(jax.dtypes.canonicalize_dtype(jnp.float64))
+
+
 def milestones(horizon: int, count: int) -> list[int]:
     """Return at most so many step numbers at which to look: dense early on, then evenly
     spread, the last one included."""
@@ -190,7 +195,7 @@ class _Chunk:
         self.seed, self.domain = seed, domain
         self.indices = chunk_of(indices, number * self.width, self.width)
         self.count = min(self.width, len(indices) - number * self.width)
-        self.precise = jnp.dtype(jax.dtypes.canonicalize_dtype(jnp.float64))
+        self.precise = precise()
 
     def begin(self, attempt: int) -> tuple[State, Key[Array, " b"], Int[np.ndarray, " b"]]:
         task, path = self.task, (attempt, Purpose.SEARCH)
