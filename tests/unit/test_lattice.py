@@ -468,6 +468,19 @@ def test_grown_starts():
         assert int(alone.spent.probes) == int(found.spent.probes[i])
 
 
+def test_the_second_metal_of_an_alloy_grows_as_itself():
+    metal = Gupta.named("Ag-Pt", np.zeros(SIZE, int))
+    # The same metal, once its kinds have changed their numbers.
+    tables = {
+        name: getattr(metal, name)[::-1, ::-1] for name in ("A", "xi", "p", "q", "r0")
+    }
+    renamed = Gupta(**tables, species=np.ones(SIZE, int))
+    keys = jax.random.split(jax.random.key(0), 8)
+    first, second = (starts(Grown(), potential, keys) for potential in (metal, renamed))
+    np.testing.assert_allclose(first.positions, second.positions, rtol=1e-6)
+    np.testing.assert_array_equal(first.spent.evaluations, second.spent.evaluations)
+
+
 def test_what_cannot_be_grown_is_refused():
     crystal = LennardJones(space=Periodic(8.0 * np.eye(3), cutoff=3.0))
     for potential in (crystal, FunctionPotential(jnp.sum, space=Free())):
