@@ -41,7 +41,7 @@ def main(
         learned: Weights, and after @ the steps before the quench.
         seeds: Searches of each kind, counted from 0.
         budget: Evaluations of a search that does not hit.
-        window: Of abandonment, as a fraction of the best energy; what suits the task by
+        window: Of abandonment, as a fraction of the binding energy; what suits the task by
             default.
         file: Where rows are kept.
     """

@@ -1,6 +1,7 @@
 """Energy surfaces."""
 
 from .base import (
+    COHESION as COHESION,
     METAL as METAL,
     REDUCED as REDUCED,
     AbstractPotential as AbstractPotential,

@@ -32,6 +32,8 @@ class Units(NamedTuple):
 
 REDUCED = Units("d0", "epsilon")
 METAL = Units("Angstrom", "eV")
+# Natural energies by which an atom is bound in the crystal.
+COHESION = 8.61
 
 
 class Scale(eqx.Module):
@@ -40,7 +42,7 @@ class Scale(eqx.Module):
     length: Float[Array, ""]
     """Nearest-neighbour distance."""
     energy: Float[Array, ""]
-    """Bulk cohesive energy per atom / 8.61: exactly epsilon for Lennard-Jones."""
+    """Bulk cohesive energy per atom / `COHESION`: exactly epsilon for Lennard-Jones."""
 
 
 class Observation(eqx.Module):
