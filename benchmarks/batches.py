@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from l2h import weights
 from l2h._platform import kinds
+from l2h._registry import listed
 from l2h.optimizers import LBFGS
 from l2h.tasks import get
 
@@ -44,8 +45,8 @@ def main() -> None:
     print(f"steps a second, jax {jax.__version__}, rollouts of {STEPS} steps")
     print("device             task        batch  optimizer       steps/s  compilation/s")
     for device in reversed(kinds()):  # accelerators first
-        for task in arguments.tasks.split(","):
-            for batch in map(int, arguments.batches.split(",")):
+        for task in listed("tasks", arguments.tasks):
+            for batch in map(int, listed("batches", arguments.batches)):
                 for name, optimizer in optimizers.items():
                     with jax.default_device(device):
                         steps, compilation = rate(optimizer, get(task), batch)

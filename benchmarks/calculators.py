@@ -18,6 +18,7 @@ from ase.optimize import BFGS, FIRE
 from ase.optimize.basin import BasinHopping
 
 from l2h import tasks
+from l2h._registry import listed
 from l2h.cli.launch import command
 from l2h.interop.ase import LearnedOptimizer, natural_length
 
@@ -110,8 +111,10 @@ def main(
     """
     jax.config.update("jax_enable_x64", True)
     print("cluster  method        mean lowest   std. error  lowest      found")
-    for element in elements.split(","):
-        for n in map(int, sizes.split(",")):
+    metals = listed("elements", elements)
+    numbers = [int(n) for n in listed("sizes", sizes)]
+    for element in metals:
+        for n in numbers:
             rows = {
                 name: np.array(
                     [lowest(name, element, n, seed, budget) for seed in range(starts)]

@@ -18,7 +18,7 @@ BATCH, EVALUATIONS = 256, 20
 
 def starts(task: Task) -> jax.Array:
     """Return a batch of starts in single precision."""
-    return task.starts(0, Domain.TEST, range(BATCH), jnp.dtype("float32"))
+    return task.draw(0, Domain.TEST, range(BATCH), jnp.dtype("float32")).positions
 
 
 def repeated(

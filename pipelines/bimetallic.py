@@ -79,6 +79,7 @@ def main(
     """
     shared = prepare(devices)
     from l2h import methods, weights as bundled
+    from l2h._registry import listed
     from l2h.competition import Competition
     from l2h.evaluation import Method
     from l2h.report import trained
@@ -89,10 +90,8 @@ def main(
     settings, taught = training(SETTINGS, updates, quick), TRAINED
     if quick:
         counts, steps, starts, taught = "19", 20, 4, TRAINED[1::3]
-    pairs = (*SEEN, UNSEEN)
-    alloys = [
-        get(f"{a}{m}{b}{ATOMS - int(m)}") for a, b in pairs for m in counts.split(",")
-    ]
+    pairs, numbers = (*SEEN, UNSEEN), [int(m) for m in listed("counts", counts)]
+    alloys = [get(f"{a}{m}{b}{ATOMS - m}") for a, b in pairs for m in numbers]
     if weights is None:
         config = TrainingConfig.for_tasks(taught, seed=seed, **settings)
         network = trained(config, folder / "trained", f"{len(taught)} alloys", shared)

@@ -41,24 +41,27 @@ def main(
         learned: Weights, and after @ the steps before the quench.
         seeds: Searches of each kind, counted from 0.
         budget: Evaluations of a search that does not hit.
-        window: Of abandonment, as a fraction of the best energy; what suits the task by
+        window: Of abandonment, as a fraction of the binding energy; what suits the task by
             default.
         file: Where rows are kept.
     """
     prepare()
     import l2h
     from l2h import tasks as problems, weights
+    from l2h._registry import listed
     from l2h.engine import Abandonment, Arm
     from l2h.engine.arms import abandonment
     from l2h.inits import STARTS
     from l2h.io import Table
 
+    searched = [problems.get(each) for each in listed("tasks", tasks)]
+    kinds = listed("starts", starts)
     name, _, steps = learned.partition("@")
     network = weights.load(name)
     table = Table(file, COLUMNS)
-    for task in (problems.get(each) for each in tasks.split(",")):
+    for task in searched:
         rule = abandonment(task) if window is None else Abandonment(window)
-        for kind in starts.split(","):
+        for kind in kinds:
             init = task.init if kind == "random" else STARTS[kind](task.potential, task.n)
             arms = {
                 "lbfgs": Arm("lbfgs", init),

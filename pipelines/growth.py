@@ -37,9 +37,9 @@ def stages() -> list[Stage]:
     Raises:
         ValueError: if none does.
     """
-    from l2h.lattice import Growing, grow, law, potential_with, settle
+    from l2h.lattice import Growing, grow, law, settle
     from l2h.optimizers import quench
-    from l2h.potentials import LennardJones
+    from l2h.potentials import LennardJones, potential_with
     from l2h.spaces import Partial
     from l2h.symmetry import Groups, symmetric_fill
     from l2h.tasks import get
@@ -58,7 +58,7 @@ def stages() -> list[Stage]:
             first, operations, mask, CORE, CORE + 8, radius, capacity=ROOM
         )
         present = jnp.arange(ROOM, dtype=jnp.int32) < filled.count
-        inside = potential_with(potential, Partial(present=present), None)
+        inside = potential_with(potential, Partial(present=present))
         core = quench(inside, filled.positions, tolerance=0.1, limit=100).positions
         noise = jnp.asarray(0.2, core.dtype)
         started = Growing(core, filled.count, zero)

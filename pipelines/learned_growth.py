@@ -60,6 +60,7 @@ def main(
     """
     prepare()
     from l2h import tasks as known
+    from l2h._registry import listed
     from l2h.domains import Domain
     from l2h.engine import CostOfHit
     from l2h.inits import Growth
@@ -70,7 +71,7 @@ def main(
     if quick:
         pairs, attempts = 1, 16
     begun = time.monotonic()
-    names = tasks.split(",")
+    names = listed("tasks", tasks)
     config = _toml(
         tasks=names,
         updates=updates,

@@ -49,6 +49,7 @@ def main(
     """
     prepare()
     from l2h import methods, tasks as problems
+    from l2h._registry import listed
     from l2h.domains import Domain
     from l2h.evaluation import evaluate
     from l2h.potentials import LennardJones
@@ -62,21 +63,21 @@ def main(
         )
     if starts < 1:
         raise ValueError(f"starts: {starts} given; at least 1 is needed.")
-    listed = [name.strip() for name in peers.split(",") if name.strip()]
-    if unknown := sorted(set(listed) - set(RIVALS)):
+    theirs = listed("peers", peers) if peers else []
+    if unknown := sorted(set(theirs) - set(RIVALS)):
         raise ValueError(
             f"peers: {unknown[0]!r} is unknown; known are {', '.join(RIVALS)}."
         )
     own = methods.several(optimizers)
     for method in own:
         method.horizon(budget)
-    if problem.draw(seed, Domain.TEST, range(1), "float64")[1].any():
+    if problem.draw(seed, Domain.TEST, range(1), "float64").evaluations.any():
         raise ValueError(
             f"task: {task} given, whose starts cost evaluations, which peers do not count; "
             "take other starts."
         )
     results, absent = [], []
-    for name in listed:
+    for name in theirs:
         print(f"{name}: {starts} starts", flush=True)
         try:
             results.append(run(name, problem, starts, budget, seed))

@@ -212,7 +212,8 @@ def jax_md_fire(task: Any, seed: int) -> Search:
             if best.energy <= target:
                 break
             attempt += 1
-            x = task.starts(seed, Domain.TEST, [number], jnp.float64, attempt)[0]
+            drawn = task.draw(seed, Domain.TEST, [number], jnp.float64, attempt)
+            x = drawn.positions[0]
         return best._replace(evaluations=calls)
 
     return run
@@ -321,10 +322,11 @@ def run(name: str, task: Any, starts: int, budget: int, seed: int) -> Any:
     from l2h.evaluation import Trials
 
     search = RIVALS[name](task, seed)
-    drawn = np.asarray(task.starts(seed, Domain.TEST, range(starts), np.float64))
-    search(drawn[0], 2, 10**6)  # compiles, loads, fills caches
+    drawn = task.draw(seed, Domain.TEST, range(starts), np.float64)
+    positions = np.asarray(drawn.positions)
+    search(positions[0], 2, 10**6)  # compiles, loads, fills caches
     begun = time.process_time()
-    found = [search(start, budget, number) for number, start in enumerate(drawn)]
+    found = [search(start, budget, number) for number, start in enumerate(positions)]
     seconds = time.process_time() - begun
     return Trials.counted(
         task,

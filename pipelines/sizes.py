@@ -57,6 +57,7 @@ def main(
     """
     shared = prepare(devices)
     from l2h import weights
+    from l2h._registry import listed
     from l2h.competition import Competition
     from l2h.evaluation import Method
     from l2h.report import trained
@@ -68,7 +69,7 @@ def main(
     settings = training(SETTINGS, updates, quick)
     if quick:
         sizes, steps, starts = "5,13", 20, 4
-    problems = [get(f"lj{n}") for n in sizes.split(",")]
+    problems = [get(f"lj{n}") for n in listed("sizes", sizes)]
 
     def network(shown: str, family: str, given: str | None) -> Method:
         if given is not None:

@@ -40,21 +40,25 @@ COLUMNS: tuple[str, ...] = (
 )
 
 
-def listed(tasks: str) -> list[str]:
+def spanned(tasks: str) -> list[str]:
     """Return names of tasks, where `lj5..lj150` stands for all sizes between.
 
     Raises:
-        ValueError: for a range that is none.
+        ValueError: for a range that is none, or a name that is missing or there twice.
     """
+    from l2h._registry import listed
+    from l2h.tasks import require_distinct
+
     names: list[str] = []
-    for part in tasks.split(","):
+    for part in listed("tasks", tasks):
         if ".." not in part:
-            names.append(part.strip())
+            names.append(part)
             continue
-        match = re.fullmatch(r"\s*([A-Za-z]+)(\d+)\.\.\1(\d+)\s*", part)
+        match = re.fullmatch(r"([A-Za-z]+)(\d+)\.\.\1(\d+)", part)
         if match is None or int(match[2]) > int(match[3]):
             raise ValueError(f"tasks: {part!r} is no range; write lj5..lj150.")
         names += [f"{match[1]}{n}" for n in range(int(match[2]), int(match[3]) + 1)]
+    require_distinct(names)
     return names
 
 
@@ -124,10 +128,11 @@ def main(
         arms: Ways to search, joined by commas; what suits the task by default.
     """
     prepare()
+    from l2h._registry import listed
     from l2h.io import Table
 
-    names, table = listed(tasks), Table(output, COLUMNS)
-    chosen = arms.split(",") if arms else None
+    names, chosen = spanned(tasks), listed("arms", arms) if arms else None
+    table = Table(output, COLUMNS)
     asked = {"arms": arms, "budget": evaluations, "exhaust": int(exhaust)}
     for seed, name in itertools.product(range(seeds), names):
         if table.where(task=name, seed=seed, **asked):

@@ -48,6 +48,7 @@ def main(
     """
     shared = prepare(devices)
     from l2h import methods, weights
+    from l2h._registry import listed
     from l2h.competition import Competition
     from l2h.report.paper import transfer_figure, transfer_table
     from l2h.tasks import get
@@ -64,10 +65,10 @@ def main(
         print("no weights trained on silicon are bundled; give some with --silicon")
         del chosen[rows["silicon"]]
 
+    chosen |= {other: other for other in (listed("others", others) if others else ())}
     competitions = []
-    for task in tasks.split(","):
+    for task in listed("tasks", tasks):
         named = {rows[kind]: f"tuned:{kind}:{task}" for kind in ("adam", "fire")} | chosen
-        named |= {other: other for other in others.split(",") if other}
         searches = tuple(
             dataclasses.replace(methods.get(method), name=shown)
             for shown, method in named.items()

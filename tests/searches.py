@@ -12,9 +12,9 @@ import numpy as np
 
 from l2h import tasks
 from l2h.engine import SearchResult
-from l2h.evaluation import distinct
 from l2h.inits.base import AbstractDetailedInit, AbstractInit, Spent, Start
 from l2h.optimizers import quench
+from l2h.report.found import gathered
 
 
 def calculate(x):
@@ -61,33 +61,16 @@ def _of(task: Any, starts: int, seed: int) -> SearchResult:
 
     with jax.numpy_dtype_promotion("standard"):
         found = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(seed), starts))
-    energies, positions = np.asarray(found.energy), np.asarray(found.positions)
-    cost = np.cumsum(np.asarray(found.evaluations))
-    rows = distinct(task, energies, positions)
-    window = 1e-5 * float(task.potential.scale.energy)
-    same = np.abs(energies[:, None] - energies[rows]) < window
-    best = np.minimum.accumulate(energies)
-    better = np.flatnonzero(np.diff(best, prepend=np.inf))
-    progress = [[cost[k], best[k]] for k in better] + [[cost[-1], best[-1]]]
-    hits = int(np.sum(same[:, 0]))
-    return SearchResult(
-        task=task,
-        energies=energies[rows],
-        positions=positions[rows],
-        hits=same.sum(0),
-        first_evaluation=cost[np.argmax(same, axis=0)],
-        evaluations=int(cost[-1]),
-        counts={"full": int(cost[-1]), "polishing": 0, "site probes": 0},
-        arms=[
-            {
-                "name": "random starts",
-                "attempts": starts,
-                "evaluations": int(cost[-1]),
-                "hits": hits,
-                "best": float(best[-1]),
-            }
-        ],
-        progress=np.array(progress, np.float64),
+    result = gathered(
+        task, *map(np.asarray, (found.energy, found.positions, found.evaluations))
+    )
+    spent = result.evaluations
+    arm = {"name": "random starts", "attempts": starts, "evaluations": spent}
+    arm |= {"hits": int(result.hits[0]), "best": result.lowest}
+    return dataclasses.replace(
+        result,
+        counts={"full": spent, "polishing": 0, "site probes": 0},
+        arms=[arm],
         status="all starts are done",
         seed=seed,
         settings={"starts": starts},

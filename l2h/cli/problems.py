@@ -122,6 +122,7 @@ def surface(name: str) -> Any:
     Raises:
         ValueError: if it is neither, or cannot be imported.
     """
+    from ..interop.host import foreign
     from ..potentials import AbstractPotential
 
     if name == "emt":
@@ -149,12 +150,8 @@ def surface(name: str) -> Any:
             f"potential: {module} has nothing callable called {attribute}; give "
             f"{POTENTIAL}."
         )
-    try:
+    with foreign(f"potential: {name}", f"give {POTENTIAL}"):
         made = maker()
-    except Exception as error:  # whatever a foreign program raises
-        raise ValueError(
-            f"potential: {name} raises {type(error).__name__}: {error}; give {POTENTIAL}."
-        ) from error
     if not (isinstance(made, AbstractPotential) or hasattr(made, "get_potential_energy")):
         raise ValueError(
             f"potential: {name} returns a {type(made).__name__}; give {POTENTIAL}."

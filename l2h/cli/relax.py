@@ -4,7 +4,6 @@ l2h relax start.xyz
 l2h relax start.xyz --weights lj38 --potential emt --out lower.extxyz
 """
 
-import math
 import os
 import sys
 import tempfile
@@ -54,6 +53,7 @@ def main(
     from ase.optimize import BFGS
 
     from ..interop.ase import Calculator, LearnedOptimizer, from_atoms
+    from ..interop.host import first_energy
     from ..potentials import AbstractPotential
 
     if not fmax > 0 or limit < 1:
@@ -69,7 +69,8 @@ def main(
         natural["separated"] = 0.0
         made = Calculator(made, symbols)
     atoms.calc = made
-    first = _energy(atoms)
+    remedy = "give --potential, one that knows these atoms, or separate those that coincide"
+    first = first_energy(atoms, "potential:", remedy)
     path = Path(file)
     target = out or path.with_name(f"{path.stem}-relaxed.extxyz")
     _require_writable(target, atoms)
@@ -91,25 +92,6 @@ def main(
     print(target)
     sys.stdout.flush()
     sys.exit(0 if done else 1)
-
-
-def _energy(atoms: "Atoms") -> float:
-    """Return the energy at first; a calculator that fails does so here."""
-    try:
-        energy = float(atoms.get_potential_energy())
-    except ValueError:  # in words
-        raise
-    except Exception as error:  # whatever a foreign program raises
-        raise ValueError(
-            f"potential: {type(atoms.calc).__name__} raises {type(error).__name__}: "
-            f"{error}; give --potential, one that knows these atoms."
-        ) from error
-    if not math.isfinite(energy):
-        raise ValueError(
-            f"potential: the energy is {energy} at first; separate atoms that coincide, or "
-            "look at the calculator."
-        )
-    return energy
 
 
 def _require_writable(target: Path, atoms: "Atoms") -> None:

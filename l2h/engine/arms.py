@@ -20,8 +20,8 @@ from .abandonment import Abandonment
 HOPS = 400
 # Those of learned hops, which were trained for that many.
 LEARNED_HOPS = 1000
-# Distance above the best, as a fraction of its energy, at which attempts are given up:
-# minima of metals lie closer together than those of other laws.
+# Distance above the best, as a fraction of its binding energy, at which attempts are given
+# up: minima of metals lie closer together than those of other laws.
 WINDOW, METALLIC = 0.02, 0.006
 
 

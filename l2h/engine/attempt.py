@@ -167,7 +167,9 @@ class Descent(AbstractWatch[Status]):
     """Whether the attempt may be given up."""
 
     def begin(self, potential: AbstractPotential, state: State) -> Status:
-        hopeless = self.rule.hopeless(self.rule.expected(potential, state), self.best)
+        n = potential.space.atoms(len(state.observation.positions))
+        expected = self.rule.expected(potential, state)
+        hopeless = self.rule.hopeless(potential, n, expected, self.best)
         lost = self.judged & (state.steps >= self.rule.after) & hopeless
         status = Status.where(lost, Status.stalled, Status.unfinished)
         status = Status.where(state.valid, status, Status.invalid)

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from .._leaves import concrete
-from ..lattice import potential_with, suits
-from ..potentials import AbstractPotential
+from ..lattice import suits
+from ..potentials import AbstractPotential, potential_with
 from ..spaces import Partial, padded
 
 

@@ -45,7 +45,7 @@ PAUSE = 5.0
 # So many failed attempts in a row, and something is wrong with the potential.
 FAILURES = 3
 # Of the engine's ways, on which results depend: books of another one are not continued.
-EDITION = 5
+EDITION = 6
 
 
 @dataclass(frozen=True)
@@ -262,7 +262,8 @@ class _Search:
             since = place
             best = np.asarray(books.best)
             rule = self.rules[which]
-            hopeful = valid & ~np.asarray(rule.hopeless(expected, best), bool)
+            hopeless = rule.hopeless(self.task.potential, self.task.n, expected, best)
+            hopeful = valid & ~np.asarray(hopeless, bool)
             while place < len(numbers) and len(group) < self.crew.group:
                 if hopeful[place] and status is None:
                     group.append(place)

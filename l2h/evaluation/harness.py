@@ -54,7 +54,7 @@ def evaluate(
     Arguments:
         method: an optimizer and its way to spend a budget.
         task: the search problem.
-        indices: numbers of the starts, see `Task.starts`.
+        indices: numbers of the starts, see `Task.draw`.
         budget: energy-and-gradient evaluations granted to each.
         seed: of the starts and of stochastic optimizers.
         domain: what the starts are for.
@@ -87,6 +87,11 @@ def evaluate(
             )
         )
     return Trials.join(parts)
+
+
+def precise() -> np.dtype:
+    """Return the precision of quenches: the highest that JAX has switched on."""
+    return jnp.dtype(jax.dtypes.canonicalize_dtype(jnp.float64))
 
 
 def milestones(horizon: int, count: int) -> list[int]:
@@ -190,7 +195,7 @@ class _Chunk:
         self.seed, self.domain = seed, domain
         self.indices = chunk_of(indices, number * self.width, self.width)
         self.count = min(self.width, len(indices) - number * self.width)
-        self.precise = jnp.dtype(jax.dtypes.canonicalize_dtype(jnp.float64))
+        self.precise = precise()
 
     def begin(self, attempt: int) -> tuple[State, Key[Array, " b"], Int[np.ndarray, " b"]]:
         task, path = self.task, (attempt, Purpose.SEARCH)

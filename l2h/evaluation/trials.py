@@ -1,7 +1,7 @@
 """What a method did from many starts, and what it says about its cost."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -149,10 +149,6 @@ class Trials(eqx.Module):
         columns["seconds"] = np.asarray(sum(float(part.seconds) for part in parts))
         return dataclasses.replace(parts[0], **columns)
 
-    def with_columns(self, columns: Mapping[str, np.ndarray]) -> "Trials":
-        """Return these trials with other numbers."""
-        return dataclasses.replace(self, **columns)
-
     @property
     def reference(self) -> float | None:
         """The energy that counts as a hit: the task's own or, where it has none, that of
@@ -173,6 +169,13 @@ class Trials(eqx.Module):
     def energies(self) -> Float[np.ndarray, " b"]:
         """Lowest quenched energy from each start; infinite if none was finite."""
         return np.min(self.polished, axis=1)
+
+    @property
+    def converged(self) -> Float[np.ndarray, " b"]:
+        """The same energies; infinite where the quench that led there had not converged."""
+        best = np.argmin(self.polished, axis=1)
+        done = self.quenched[np.arange(self.starts), best]
+        return np.where(done, self.energies, np.inf)
 
     @property
     def hits(self) -> Bool[np.ndarray, "b r"]:
@@ -250,10 +253,7 @@ class Trials(eqx.Module):
     @property
     def minima(self) -> list[int]:
         """Starts that ended in different minima, lowest first; only converged ones."""
-        best = np.argmin(self.polished, axis=1)
-        converged = self.quenched[np.arange(self.starts), best]
-        energies = np.where(converged, self.energies, np.inf)
-        return distinct(self.task, energies, self.positions)
+        return distinct(self.task, self.converged, self.positions)
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers that are reported, as plain Python; times begin with

@@ -18,6 +18,7 @@ from ..potentials import AbstractPotential
 from ..symmetry import Invariance
 from ..tasks import Task
 from ..tasks.base import DRAWN
+from .harness import precise
 from .minima import assigned
 
 
@@ -103,11 +104,10 @@ def walk(
         attempt_keys(Domain.TEST.key(seed), numbers, none, jnp.asarray(p, jnp.int32))
         for p in (Purpose.START, Purpose.SEARCH)
     )
-    precise = jnp.dtype(jax.dtypes.canonicalize_dtype(jnp.float64))
     seen = _walks(optimizer, task, starts, search, steps, jnp.dtype(dtype))
     positions = np.asarray(seen.pop("positions"))
     at = np.arange(0, steps + 1, every)
-    energies, relaxed = _below(task.potential, jnp.asarray(positions[:, at], precise))
+    energies, relaxed = _below(task.potential, jnp.asarray(positions[:, at], precise()))
     flat = np.asarray(relaxed).reshape(-1, *positions.shape[2:])
     basins = assigned(task, np.asarray(energies).ravel(), flat)
     return Walks(

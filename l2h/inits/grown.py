@@ -17,9 +17,9 @@ from .._leaves import (
     require_positive,
     trained,
 )
-from ..lattice import Growing, Sites, grow, law, potential_with, settle, suits
+from ..lattice import Growing, Sites, grow, law, settle, suits
 from ..optimizers import LBFGS, quench
-from ..potentials import AbstractPotential, Scale
+from ..potentials import AbstractPotential, Scale, potential_with
 from ..spaces import Partial, padded
 from ..symmetry import COMMON, Groups, symmetric_fill
 from .base import AbstractDetailedInit, Spent, Start, require_draw
@@ -38,7 +38,8 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
     energy changed by noise; the least bound atoms leave, or the best sites are filled,
     until the number is right, and atoms and vacancies are exchanged while that gains. Where
     a core falls apart, nothing grows on it, and the start is a uniform one. Where space
-    says that atoms are absent, as many grow as are present, into the first rows.
+    says that atoms are absent, as many grow as are present, into the first rows. Atoms of
+    an alloy grow as if all were of the first one's species.
 
     Arguments:
         groups: point groups of the cores.
@@ -220,7 +221,7 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         """Relax the atoms that are there; return what that cost, too."""
         species = None
         if hasattr(potential, "species"):
-            species = jnp.zeros(len(positions), jnp.int32)
+            species = jnp.full(len(positions), _kind(potential), jnp.int32)
         masked = potential_with(potential, Partial(present=present), species)
         relaxed = quench(
             masked,
@@ -232,6 +233,12 @@ class Grown(AbstractDetailedInit, AbstractTrainable):
         return relaxed.positions, relaxed.evaluations
 
 
+def _kind(potential: Any) -> Int[Array, ""] | int:
+    """Return the species that grows: the first atom's, where there are species."""
+    species = getattr(potential, "species", None)
+    return 0 if species is None else species[0].astype(jnp.int32)
+
+
 def _raised(draw: Float[Array, ""], exponent: Float[Array, ""]) -> Float[Array, ""]:
     """Return a random number to a power; to the bit itself, for an exponent of one."""
     return draw * jnp.where(draw > 0, draw, 1) ** (exponent - 1)
@@ -241,7 +248,7 @@ def _counted(
     potential: AbstractPotential, cluster: Growing, n: Int[Array, ""], scale: Scale
 ) -> Growing:
     """Settle a cluster, and again, on new sites, while that brings it closer to n atoms."""
-    known = law(potential)
+    known, kind = law(potential), _kind(potential)
     assert known is not None
 
     def going(state: tuple[Growing, Bool[Array, ""]]) -> Bool[Array, ""]:
@@ -249,7 +256,7 @@ def _counted(
 
     def body(state: tuple[Growing, Bool[Array, ""]]) -> tuple[Growing, Bool[Array, ""]]:
         before, _ = state
-        after, _ = settle(known, before, n, scale.length, scale.energy)
+        after, _ = settle(known, before, n, scale.length, scale.energy, kind)
         return after, (after.count < n) & (after.count > before.count)
 
     return jax.lax.while_loop(going, body, (cluster, jnp.asarray(True)))[0]

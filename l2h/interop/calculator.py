@@ -13,7 +13,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from jaxtyping import Array, Float
 
 from ..io import elements
-from ..potentials import AbstractPotential
+from ..potentials import AbstractPotential, potential_with
 from ..spaces import AbstractSpace, AbstractWrapper, Free, Pairs, Periodic
 
 
@@ -112,7 +112,7 @@ class Calculator(AseCalculator):
             return self.potential
         with jax.enable_x64(True):
             other = Periodic(cell, space.cutoff)
-        return eqx.tree_at(lambda p: p.space, self.potential, other)
+        return potential_with(self.potential, other)
 
 
 def evaluate(
@@ -175,7 +175,7 @@ def _strain_slope(
 
     def strained(strain: Float[Array, "3 3"]) -> Float[Array, ""]:
         space = _Strained(inner=potential.space, strain=strain, asked=asked)
-        return eqx.tree_at(lambda p: p.space, potential, space)(x)
+        return potential_with(potential, space)(x)
 
     slope = jax.grad(strained)(jnp.zeros((3, 3), x.dtype))
     if not asked:

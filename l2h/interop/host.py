@@ -1,7 +1,8 @@
 """Any calculator of ASE as a potential, called back from compiled programs."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -157,14 +158,45 @@ def energy_apart(atoms: Atoms) -> float:
     for symbol in sorted(set(symbols)):
         single = Atoms(symbol)
         single.calc = atoms.calc
-        try:
-            alone[symbol] = float(single.get_potential_energy())
-            problem = f"returns {alone[symbol]}"
-        except Exception as error:  # whatever a foreign program raises
-            alone[symbol], problem = np.nan, f"raises {type(error).__name__}: {error}"
-        if not np.isfinite(alone[symbol]):
-            raise ValueError(
-                f"separated: {type(atoms.calc).__name__} {problem} for a single {symbol} "
-                "atom; give the energy of the separated atoms."
-            )
+        alone[symbol] = first_energy(
+            single,
+            f"separated: for a single {symbol} atom,",
+            "give the energy of the separated atoms",
+        )
     return sum(alone[symbol] for symbol in symbols)
+
+
+def first_energy(atoms: Atoms, what: str, remedy: str) -> float:
+    """Return the energy that a calculator never asked before tells.
+
+    Arguments:
+        atoms: and their calculator.
+        what, remedy: first and last words of errors, between which it is said what the
+            calculator does.
+
+    Raises:
+        ValueError: if it fails, or its energy is not finite.
+    """
+    calculator = f"{what} {type(atoms.calc).__name__}"
+    with foreign(calculator, remedy):
+        energy = float(atoms.get_potential_energy())
+    if not np.isfinite(energy):
+        raise ValueError(f"{calculator} returns {energy}; {remedy}.")
+    return energy
+
+
+@contextmanager
+def foreign(what: str, remedy: str) -> Iterator[None]:
+    """Run a foreign program, and say in words what it raises, which may be anything.
+
+    Arguments:
+        what, remedy: first and last words of the error.
+
+    Raises:
+        ValueError: if anything is raised within.
+    """
+    try:
+        yield
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}".rstrip(".")
+        raise ValueError(f"{what} raises {words}; {remedy}.") from error

@@ -8,10 +8,10 @@ from importlib import resources
 import numpy as np
 from ase.data import atomic_numbers, covalent_radii, reference_states
 
+from ..potentials import COHESION
+
 # Nearest-neighbour distance in edges of the conventional cell.
 CONTACT = {"fcc": 0.5**0.5, "hcp": 1.0, "bcc": 0.75**0.5, "diamond": 0.1875**0.5}
-# Cohesive energies over this are the natural energy: epsilon for Lennard-Jones.
-COHESION = 8.61
 
 
 @cache

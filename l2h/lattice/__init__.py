@@ -2,12 +2,7 @@
 
 from .exchange import Lattice as Lattice, settle as settle
 from .grow import Field as Field, Growing as Growing, grow as grow
-from .law import (
-    AbstractLaw as AbstractLaw,
-    law as law,
-    potential_with as potential_with,
-    suits as suits,
-)
+from .law import AbstractLaw as AbstractLaw, law as law, suits as suits
 from .reading import SiteReading as SiteReading, read_sites as read_sites
 from .repair import Rearranged as Rearranged, rearrange as rearrange
 from .sites import Sites as Sites, probe as probe, sites as sites

@@ -32,14 +32,18 @@ class Lattice(eqx.Module):
 
     @staticmethod
     def around(
-        law: AbstractLaw, cluster: Growing, length: Float[Array, ""] | float
+        law: AbstractLaw,
+        cluster: Growing,
+        length: Float[Array, ""] | float,
+        kind: Int[Array, ""] | int = 0,
     ) -> tuple["Lattice", Int[Array, ""]]:
         """Return the lattice of a cluster's atoms and vacant sites, and the probes made.
 
         Arguments:
-            law: what bonds are worth; of one species.
+            law: what bonds are worth.
             cluster: atoms, in natural lengths.
             length: the natural length, in the unit of the law.
+            kind: species of all atoms.
         """
         present = cluster.present
         found = sites(cluster.positions, present, 2 * len(cluster.positions))
@@ -48,7 +52,7 @@ class Lattice(eqx.Module):
         occupied = jnp.concatenate([present, jnp.zeros_like(found.valid)])
         squared = squared_distances(points, points) * length**2
         see = exists[:, None] & exists[None] & ~jnp.eye(len(points), dtype=bool)
-        species = jnp.zeros(len(points), jnp.int32)
+        species = jnp.full(len(points), kind, jnp.int32)
         pair, weight = law.tables(jnp.where(see, squared, jnp.inf), species, species)
         return (
             Lattice(
@@ -86,6 +90,7 @@ def settle(
     target: Int[Array, ""] | int,
     length: Float[Array, ""] | float,
     unit: Float[Array, ""] | float,
+    kind: Int[Array, ""] | int = 0,
 ) -> tuple[Growing, Float[Array, ""]]:
     """Bring a cluster to a number of atoms and exchange atoms for vacancies while that
     lowers the energy.
@@ -99,12 +104,13 @@ def settle(
         cluster: atoms, in natural lengths.
         target: number of atoms to end with.
         length, unit: natural length and energy in the units of the law.
+        kind: species of all atoms.
 
     Returns:
         The cluster, and the energy that exchanges gained (zero: nothing was exchanged).
         If there are too few sites, it has fewer atoms than asked for.
     """
-    lattice, probes = Lattice.around(law, cluster, length)
+    lattice, probes = Lattice.around(law, cluster, length, kind)
 
     def insertion(occupied: Bool[Array, " t"]) -> Float[Array, " t"]:
         return eqx.tree_at(lambda o: o.occupied, lattice, occupied).insertion(law)

@@ -122,11 +122,3 @@ def suits(potential: AbstractPotential) -> bool:
     space = potential.space
     free = isinstance(space, Free | Partial) and space.dimension == 3
     return law(potential) is not None and free
-
-
-def potential_with(potential: AbstractPotential, space: Any, species: Any) -> Any:
-    """Return a potential in another space, with the species of other atoms."""
-    moved = eqx.tree_at(lambda p: p.space, potential, space)
-    if species is None:
-        return moved
-    return eqx.tree_at(lambda p: p.species, moved, species)

@@ -14,7 +14,7 @@ from .._leaves import as_array, require_instance, require_positive
 from .._platform import held, in_turn
 from ..domains import Domain, Purpose, attempt_keys
 from ..inits import AbstractInit
-from ..potentials import AbstractPotential
+from ..potentials import AbstractPotential, holds_callback
 from ..tasks import Task, draw
 from . import processes
 from .base import AbstractMetaStrategy, MetaState
@@ -115,8 +115,10 @@ class Trainer(eqx.Module):
 
     @property
     def chunks(self) -> int:
-        """Number of chunks of the population."""
-        return -(-self.strategy.population // self.chunk)
+        """Number of chunks of the population; a program outside of JAX gets one member at
+        a time, so that every call of it counts."""
+        outside = any(holds_callback(task.potential) for task in self.tasks)
+        return -(-self.strategy.population // (1 if outside else self.chunk))
 
     @property
     def width(self) -> int:

@@ -1,12 +1,14 @@
 """Energy surfaces."""
 
 from .base import (
+    COHESION as COHESION,
     METAL as METAL,
     REDUCED as REDUCED,
     AbstractPotential as AbstractPotential,
     Observation as Observation,
     Scale as Scale,
     Units as Units,
+    potential_with as potential_with,
 )
 from .callback import (
     Callback as Callback,

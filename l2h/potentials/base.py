@@ -1,12 +1,12 @@
 """What every energy surface offers, twice over: a textbook form and a fast one."""
 
 from abc import abstractmethod
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from .._leaves import cast, require_structure
 from ..spaces import AbstractSpace
@@ -32,6 +32,8 @@ class Units(NamedTuple):
 
 REDUCED = Units("d0", "epsilon")
 METAL = Units("Angstrom", "eV")
+# Natural energies by which an atom is bound in the crystal.
+COHESION = 8.61
 
 
 class Scale(eqx.Module):
@@ -40,7 +42,7 @@ class Scale(eqx.Module):
     length: Float[Array, ""]
     """Nearest-neighbour distance."""
     energy: Float[Array, ""]
-    """Bulk cohesive energy per atom / 8.61: exactly epsilon for Lennard-Jones."""
+    """Bulk cohesive energy per atom / `COHESION`: exactly epsilon for Lennard-Jones."""
 
 
 class Observation(eqx.Module):
@@ -121,3 +123,18 @@ class AbstractPotential(eqx.Module):
     def atomic_energies(self, positions: Float[Array, "n d"]) -> Float[Array, " n"]:
         """Return each atom's share of the energy; shares sum to the energy."""
         return self.observe(positions).atomic_energies
+
+
+def potential_with(
+    potential: Kind, space: AbstractSpace, species: Int[Array, " n"] | None = None
+) -> Kind:
+    """Return a potential in another space, for other atoms.
+
+    Arguments:
+        potential: whose law stays.
+        space: where the atoms live from now on.
+        species: of each of them, for a potential that tells species apart; those it has
+            if None.
+    """
+    moved: Any = eqx.tree_at(lambda p: p.space, potential, space)
+    return moved if species is None else eqx.tree_at(lambda p: p.species, moved, species)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from .._leaves import as_array, concrete, require_positive
 from ..spaces import AbstractSpace, Free, Pairs, Periodic, pad_atoms
 from ._constants import table
-from .base import METAL, AbstractPotential, Observation, Scale, Units
+from .base import COHESION, METAL, AbstractPotential, Observation, Scale, Units
 from .taper import Taper
 
 Table = Float[Array, "s s"]
@@ -160,7 +160,7 @@ class Gupta(AbstractPotential):
         cohesion = jnp.abs(repulsion - jnp.sqrt(density))
         return Scale(
             length=jnp.mean(length[self.species, 0]),
-            energy=jnp.mean(cohesion[self.species]) / 8.61,
+            energy=jnp.mean(cohesion[self.species]) / COHESION,
         )
 
     @property

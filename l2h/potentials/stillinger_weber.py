@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from .._leaves import as_array, concrete, require_positive
 from ..spaces import AbstractSpace, Free, Pairs, Periodic, pad_atoms
 from ._constants import table
-from .base import METAL, AbstractPotential, Observation, Scale, Units
+from .base import COHESION, METAL, AbstractPotential, Observation, Scale, Units
 
 Scalar = Float[Array, ""]
 
@@ -112,7 +112,7 @@ class StillingerWeber(AbstractPotential):
     @property
     def scale(self) -> Scale:
         """Nearest-neighbour distance and energy (-2 epsilon per atom) of diamond."""
-        return Scale(length=2 ** (1 / 6) * self.sigma, energy=2 * self.epsilon / 8.61)
+        return Scale(length=2 ** (1 / 6) * self.sigma, energy=2 * self.epsilon / COHESION)
 
     def _within(
         self, pairs: Pairs

@@ -1,13 +1,49 @@
-"""What trials have found, as the result of a search."""
+"""What attempts and trials have found, as the result of a search."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
 
 from ..engine import SearchResult
-from ..evaluation import Trials
+from ..evaluation import Trials, assigned
 from ..evaluation.minima import ENERGY_WINDOW
+from ..tasks import Task
+
+
+def gathered(
+    task: Task,
+    energies: Float[np.ndarray, " b"],
+    positions: Float[np.ndarray, "b n d"],
+    spent: Int[np.ndarray, " b"],
+) -> SearchResult:
+    """Return the minima in which attempts ended, made one after the other.
+
+    Arguments:
+        task: what was searched.
+        energies: in which each ended, in the potential's unit; not finite where it ended in
+            no minimum.
+        positions: its structure.
+        spent: evaluations that it took.
+    """
+    which, order = assigned(task, energies, positions), np.argsort(energies, kind="stable")
+    rows = order[which[order] == order]
+    same = which[:, None] == rows
+    cost = np.cumsum(spent)
+    best = np.minimum.accumulate(np.where(which < 0, np.inf, energies))
+    better = np.flatnonzero(best < np.append(np.inf, best[:-1]))
+    ends = [*better, -1] if len(rows) else []
+    return SearchResult(
+        task=task,
+        energies=energies[rows],
+        positions=positions[rows],
+        hits=same.sum(axis=0),
+        first_evaluation=cost[np.argmax(same, axis=0)],
+        evaluations=int(cost[-1]),
+        progress=np.stack([cost[ends], best[ends]], axis=1),
+    )
 
 
 def found(trials: Trials, others: Sequence[Trials] = (), seed: int = 0) -> SearchResult:
@@ -18,24 +54,14 @@ def found(trials: Trials, others: Sequence[Trials] = (), seed: int = 0) -> Searc
         others: that are shown beside it, on the same task.
         seed: of the starts.
     """
-    task, energies = trials.task, trials.energies
-    rows = trials.minima
-    same = np.abs(energies[:, None] - energies[rows]) <= ENERGY_WINDOW * task.unit
-    spent = np.cumsum(trials.costs.sum(axis=1))
-    best = np.minimum.accumulate(energies)
-    better = np.flatnonzero(np.diff(best, prepend=np.inf) < 0)
-    progress = [[spent[k], best[k]] for k in better] + [[spent[-1], best[-1]]]
-    lowest = float(energies[rows[0]]) if rows else np.inf
-    return SearchResult(
-        task=task,
-        energies=energies[rows],
-        positions=trials.positions[rows],
-        hits=same.sum(axis=0),
-        first_evaluation=spent[np.argmax(same, axis=0)] if rows else np.zeros(0, int),
-        evaluations=int(spent[-1]),
-        counts={"evaluations": int(spent[-1]), "starts": trials.starts},
+    result = gathered(
+        trials.task, trials.converged, trials.positions, trials.costs.sum(axis=1)
+    )
+    lowest = np.inf if result.lowest is None else result.lowest
+    return replace(
+        result,
+        counts={"evaluations": result.evaluations, "starts": trials.starts},
         arms=[_arm(t, lowest) for t in (trials, *others)],
-        progress=np.array(progress, np.float64),
         status=f"{trials.method} made {trials.steps:,} steps from each of {trials.starts} "
         "starts that it had never seen",
         seed=seed,

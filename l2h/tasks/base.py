@@ -1,7 +1,7 @@
 """What is to be searched: a potential, a way to start, a number of atoms."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -19,6 +19,14 @@ from ..potentials import AbstractPotential, Units, holds_callback
 CHUNK = 25
 # Starts are drawn in this precision whatever the search's: all searches begin alike.
 DRAWN = jnp.float32
+
+
+class Starts(NamedTuple):
+    """Starting structures, and what they have cost."""
+
+    positions: Float[Array, "b n d"]
+    evaluations: Int[np.ndarray, " b"]
+    """That it took to draw each: none, for most distributions of starts."""
 
 
 class Task(eqx.Module):
@@ -96,17 +104,6 @@ class Task(eqx.Module):
             return np.zeros(np.shape(energies), bool)
         return np.asarray(np.abs(np.asarray(energies) - reference) <= self.window)
 
-    def starts(
-        self,
-        seed: int,
-        domain: Domain,
-        indices: Sequence[int],
-        dtype: Any,
-        attempt: int = 0,
-    ) -> Float[Array, "b n d"]:
-        """Draw starts; arguments and errors as those of `draw`."""
-        return self.draw(seed, domain, indices, dtype, attempt)[0]
-
     def draw(
         self,
         seed: int,
@@ -114,7 +111,7 @@ class Task(eqx.Module):
         indices: Sequence[int],
         dtype: Any,
         attempt: int = 0,
-    ) -> tuple[Float[Array, "b n d"], Int[np.ndarray, " b"]]:
+    ) -> "Starts":
         """Draw starts: the same for every optimizer, number of starts and precision.
 
         They are drawn in single precision and then cast.
@@ -125,10 +122,6 @@ class Task(eqx.Module):
             indices: numbers of the starts; each depends on its own alone.
             dtype: floating-point type of the result.
             attempt: number of the restart, each from a start of its own.
-
-        Returns:
-            The starts, and the evaluations that each has cost: none, for most
-            distributions of starts.
 
         Raises:
             ValueError: if there are no indices.
@@ -144,7 +137,7 @@ class Task(eqx.Module):
         starts, spent = (
             np.concatenate(parts)[:count] for parts in zip(*drawn, strict=True)
         )
-        return jnp.asarray(starts.astype(dtype)), spent
+        return Starts(jnp.asarray(starts.astype(dtype)), spent)
 
     def compile(self) -> None:
         """Compile the program that draws starts; nothing is drawn."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .._registry import Registry
+from .._registry import Registry, listed
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,13 @@ def expanded(names: str) -> tuple[str, ...]:
 
     Arguments:
         names: a family, or tasks joined by commas; families may stand among them.
+
+    Raises:
+        ValueError: if a name is missing, or stands there twice.
     """
     found = (
         FAMILIES[name].tasks if name in FAMILIES else (name,)
-        for name in map(str.strip, names.split(","))
+        for name in listed("tasks", names)
     )
     return tuple(task for group in found for task in group)
 

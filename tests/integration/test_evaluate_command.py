@@ -6,6 +6,7 @@ import json
 import time
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from commands import Done, begun, run
@@ -160,8 +161,17 @@ def test_what_has_the_same_name_only_is_another_competition(straight):
 def test_results_of_another_edition_are_refused(straight, monkeypatch):
     occupy(straight, COMPETITION)
     monkeypatch.setattr("l2h.competition.EDITION", 1)
-    with pytest.raises(ValueError, match=r"edition = 2, but 1 is asked for"):
+    with pytest.raises(ValueError, match=r"edition = 3, but 1 is asked for"):
         occupy(straight, COMPETITION)
+
+
+def test_results_of_quenches_in_another_precision_are_refused(straight):
+    whole = COMPETITION.folder()
+    with jax.enable_x64(False):
+        assert COMPETITION.folder() != whole
+        with pytest.raises(ValueError, match="quenches = float64, but float32"):
+            occupy(straight, COMPETITION)
+    occupy(straight, COMPETITION)
 
 
 def test_damaged_part_is_refused(straight, tmp_path):

@@ -179,7 +179,9 @@ def test_a_sweep_ends_at_the_lowest_known_energy_unless_it_is_to_exhaust(
 
 
 def test_ranges_stand_for_all_between() -> None:
-    assert sweep.listed("lj5..lj7, Au13") == ["lj5", "lj6", "lj7", "Au13"]
+    assert sweep.spanned("lj5..lj7, Au13") == ["lj5", "lj6", "lj7", "Au13"]
     for wrong in ("lj7..lj5", "lj5..Au7", "5..7", "lj5.."):
         with pytest.raises(ValueError, match="no range"):
-            sweep.listed(wrong)
+            sweep.spanned(wrong)
+    with pytest.raises(ValueError, match="lj6 named twice"):
+        sweep.spanned("lj5..lj7,lj6")

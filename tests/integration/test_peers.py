@@ -15,7 +15,7 @@ from l2h.report.peers import peers_table
 from pipelines import peers, rivals
 
 TASK = tasks.get("lj5")
-STARTS = np.asarray(TASK.starts(0, Domain.TEST, range(3), np.float64))
+STARTS = np.asarray(TASK.draw(0, Domain.TEST, range(3), np.float64).positions)
 BUDGET = 2000
 EVALUATE = jax.jit(lambda x: TASK.potential.energy_and_gradient(x))
 
@@ -116,7 +116,7 @@ def test_all_begin_at_the_same_starts(monkeypatch):
         assert float(energy_of(start)) == pytest.approx(energy, rel=1e-5)
     # To the bit: what ours cast to single precision is what theirs begin with.
     np.testing.assert_array_equal(
-        np.stack(seen[1:]), TASK.starts(7, Domain.TEST, range(3), np.float32)
+        np.stack(seen[1:]), TASK.draw(7, Domain.TEST, range(3), np.float32).positions
     )
     assert theirs.starts == 3 and theirs.method == "spy"
 

@@ -16,10 +16,16 @@ from l2h.engine.attempt import finish, probation, start
 from l2h.engine.crew import Crew
 from l2h.engine.room import Room
 from l2h.inits import Grown, Harmonic, Uniform
-from l2h.lattice import law, potential_with
+from l2h.lattice import law
 from l2h.lattice.law import PairLaw
 from l2h.optimizers import BasinHopping
-from l2h.potentials import AbstractPotential, Callback, FunctionPotential, LennardJones
+from l2h.potentials import (
+    AbstractPotential,
+    Callback,
+    FunctionPotential,
+    LennardJones,
+    potential_with,
+)
 from l2h.spaces import AbstractSpace, Free
 from l2h.tasks import Task
 
@@ -184,7 +190,7 @@ class Counting(AbstractPotential):
     def observe(self, positions):
         TRACES.append(1)
         jax.debug.callback(lambda _: CALLS.append(1), positions[0, 0])
-        return potential_with(self.inner, self.space, None).observe(positions)
+        return potential_with(self.inner, self.space).observe(positions)
 
 
 CALLS, TRACES = [], []

@@ -2,8 +2,10 @@
 
 import dataclasses
 import json
+import re
 import shutil
 import time
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -69,6 +71,19 @@ def test_every_update_has_one_row(straight):
     extra = np.array([row["evaluations"] for row in rows]) - spent
     assert extra[:2].tolist() == [0, 0] and extra[2] > 4 * (2 + 4 + 10)
     assert np.all(np.diff(extra)[[2, 3]] == 0) and extra[5] > 1.5 * extra[2]
+
+
+def test_every_column_is_described(straight):
+    docs = Path(__file__).parents[2] / "docs"
+    cells = [
+        line.split("|")[1]
+        for page in ("training.md", "strategies.md")
+        for line in (docs / page).read_text().splitlines()
+        if line.startswith("|")
+    ]
+    described = set(re.findall("`([^`]+)`", " ".join(cells)))
+    written = {column.replace("lj5", "TASK") for row in straight.rows() for column in row}
+    assert len(written) > 20 and not written - described
 
 
 def test_what_weights_to_begin_with_have_cost_counts(straight, tmp_path):

@@ -227,8 +227,13 @@ def test_failing_calculators_give_invalid_observations(how: str) -> None:
 
 def test_calculators_that_cannot_be_used_are_refused_in_words() -> None:
     atoms = copper()
-    with pytest.raises(ValueError, match="separated"):
-        calculator_potential(Atoms(atoms, calculator=Broken("raises", good=0)))
+    for how, words in (
+        ("raises", "raises RuntimeError: no convergence"),
+        ("nan", "returns"),
+    ):
+        alone = f"^separated: for a single Cu atom, Broken {words}.*; give the energy of"
+        with pytest.raises(ValueError, match=alone):
+            calculator_potential(Atoms(atoms, calculator=Broken(how, good=0)))
     with pytest.raises(ValueError, match="cohesive"):
         calculator_potential(Atoms("He2", [[0, 0, 0], [0, 0, 3]], calculator=EMT()))
     atoms.pbc = [True, True, False]

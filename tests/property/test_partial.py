@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given, strategies as st
 from strategies import random_cluster, seeds, separated
 
-from l2h.lattice import potential_with
-from l2h.potentials import Gupta, LennardJones
+from l2h import rollout, weights
+from l2h._leaves import cast
+from l2h.potentials import Gupta, LennardJones, potential_with
 from l2h.spaces import Free, Partial
 
+KEY = jax.random.key(0)
 ROOM = 11
 FEW, MANY = 5, 8
 ALLOY = [0, 1, 1, 0, 1, 0, 0, 1, 0, 1, 1]
@@ -56,7 +58,7 @@ def test_absent_atoms_change_nothing(name, x, where, seed):
     present = np.isin(np.arange(ROOM), chosen)
     small, length = potentials([ALLOY[i] for i in chosen])[name]
     large, _ = potentials(ALLOY)[name]
-    large = potential_with(large, Partial(jnp.asarray(present)), None)
+    large = potential_with(large, Partial(jnp.asarray(present)))
     expected = observe(small, jnp.asarray(length * x))
     full = hidden(length * x, present, where, seed)
     seen = observe(large, full)
@@ -79,11 +81,37 @@ def test_absent_atoms_change_nothing(name, x, where, seed):
     assert np.all(np.isfinite(central))
 
 
+@eqx.filter_jit
+def learned_way(optimizer, potential, x):
+    return rollout(optimizer, potential, x, 6, key=KEY, trace_every=1)
+
+
+@pytest.mark.parametrize("where", ["far", "nowhere", "together"])
+# The second network has size biases. Natural units of alloys count absent atoms, too.
+@pytest.mark.parametrize(
+    ("name", "network"), [("Au", "gupta"), ("lennard-jones", "lj-family")]
+)
+def test_learned_steps_do_not_know_absent_atoms(name, network, where):
+    optimizer = cast(weights.load(network), jnp.float64)
+    present = np.isin(np.arange(ROOM), [0, 2, 3, 4, 6, 7, 8, 10])
+    small, length = potentials([0] * MANY)[name]
+    large = potential_with(potentials(ALLOY)[name][0], Partial(jnp.asarray(present)))
+    x = length * random_cluster(5, MANY)
+    expected = learned_way(optimizer, small, jnp.asarray(x))
+    seen = learned_way(optimizer, large, hidden(x, present, where, 0))
+    np.testing.assert_allclose(seen.trace.energies, expected.trace.energies, rtol=1e-6)
+    positions = seen.state.observation.positions[present]
+    moved = positions - expected.state.observation.positions
+    assert np.max(np.abs(moved)) < 1e-6
+    # It has gone somewhere.
+    assert np.ptp(np.asarray(expected.trace.energies)) > 0.1
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_forces_are_differences_of_energies(name):
     potential, length = potentials(ALLOY)[name]
     present = jnp.arange(ROOM, dtype=jnp.int32) % 3 != 1
-    potential = potential_with(potential, Partial(present), None)
+    potential = potential_with(potential, Partial(present))
     x = jnp.asarray(length * random_cluster(4, ROOM))
     forces = potential.forces(x)
     step = 1e-5
@@ -101,5 +129,5 @@ def test_one_atom_or_none():
     for count in (0, 1):
         space = Partial(jnp.arange(ROOM, dtype=jnp.int32) < count)
         for potential, _ in potentials(ALLOY).values():
-            seen = observe(potential_with(potential, space, None), jnp.ones((ROOM, 3)))
+            seen = observe(potential_with(potential, space), jnp.ones((ROOM, 3)))
             assert float(seen.energy) == 0 and bool(seen.valid)

@@ -512,7 +512,7 @@ def test_repair_of_what_has_no_vacancies_is_another_hop():
 def test_learned_hopping_is_legs_of_the_network_and_finds_the_minimum():
     optimizer = BasinHopping.learned(weights.load("lj13"), steps=30)
     task = tasks.get("lj13")
-    starts = task.starts(0, Domain.TEST, range(8), jnp.float32)
+    starts = task.draw(0, Domain.TEST, range(8), jnp.float32).positions
     run = partial(rollout, optimizer, task.potential, steps=400, key=KEY)
     states = eqx.filter_jit(jax.vmap(lambda x: run(x).state))(starts)
     assert np.sum(task.is_hit(states.best_energy)) >= 7

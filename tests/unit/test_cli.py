@@ -413,18 +413,23 @@ def test_relax_with_weights_goes_lower(tmp_path: Path) -> None:
         ("--out b.foo", "out: b.foo cannot be written as a structure"),
         ("--out none/b.xyz", "out: none/b.xyz cannot be written"),
         ("--potential emt", "EMT raises NotImplementedError"),
-        ("--potential of_nan.py:make", "the energy is nan at first"),
+        ("--potential own.py:of_nan", "SimpleNamespace returns nan; give --potential"),
+        ("--potential own.py:picky", "SimpleNamespace raises ValueError: no gold; give"),
     ],
 )
 def test_relax_refuses_before_it_works(
     arguments: str, words: str, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("of_nan.py").write_text(
+    Path("own.py").write_text(
         "from types import SimpleNamespace\n"
-        "def make():\n"
+        "def of_nan():\n"
         "    nan = lambda *_, **__: float('nan')\n"
         "    return SimpleNamespace(get_potential_energy=nan)\n"
+        "def picky():\n"
+        "    def refuse(*_, **__):\n"
+        "        raise ValueError('no gold')\n"
+        "    return SimpleNamespace(get_potential_energy=refuse)\n"
     )
     Atoms("X2", positions=[[0, 0, 0], [0, 0, 1.0]]).write("start.extxyz")
     before = set(tmp_path.iterdir())

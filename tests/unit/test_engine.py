@@ -55,8 +55,9 @@ def test_what_is_already_the_best_is_never_given_up(energy, gradient, gap, windo
     assert gradient == 0 or abs(gradient) < 1e-3 or expected < energy
     # Any best that the attempt equals or beats.
     for best in (energy, energy + gap, math.inf):
-        assert not bool(rule.hopeless(jnp.asarray(expected), jnp.asarray(best)))
-        assert not bool(rule.hopeless(np.asarray(expected), np.asarray(best)))
+        for numbers in (jnp, np):
+            both = numbers.asarray(expected), numbers.asarray(best)
+            assert not bool(rule.hopeless(potential, 5, *both))
 
 
 def test_hopeless_attempts_are_given_up():
@@ -65,8 +66,8 @@ def test_hopeless_attempts_are_given_up():
 
     def given_up(energy, gradient):
         expected = rule.expected(potential, state_of(energy, gradient))
-        on_host = rule.hopeless(np.asarray(expected), np.asarray(best))
-        assert bool(on_host) == bool(rule.hopeless(expected, best))
+        on_host = rule.hopeless(potential, 5, np.asarray(expected), np.asarray(best))
+        assert bool(on_host) == bool(rule.hopeless(potential, 5, expected, best))
         return bool(on_host)
 
     assert given_up(-97.9, 0.0)
@@ -74,6 +75,22 @@ def test_hopeless_attempts_are_given_up():
     # 15 components of one: 15 / 120 below.
     assert not given_up(-97.9, 1.0)
     assert given_up(math.nan, 0.0)
+
+
+@pytest.mark.parametrize("zero", [0.0, -10_000.0, 50.0])
+@pytest.mark.parametrize("known", [True, False])
+def test_where_energies_have_their_zero_says_nothing_of_hope(zero, known):
+    rule, unit, n = Abandonment(0.02), 0.4, 13
+    separated = zero if known else None
+    potential = FunctionPotential(jnp.sum, energy=unit, space=Free(), separated=separated)
+    depth = 15.0
+    # A crystal's, where it is not known what the atoms would have apart.
+    allowed = 0.02 * (depth if known else 8.61 * n * unit)
+    best = zero - depth
+    for numbers in (np, jnp):
+        for above, hopeless in ((0.9 * allowed, False), (1.1 * allowed, True)):
+            both = numbers.asarray(best + above), numbers.asarray(best)
+            assert bool(rule.hopeless(potential, n, *both)) is hopeless
 
 
 @pytest.mark.parametrize("name", ["window", "curvature", "after"])

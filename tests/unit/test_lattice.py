@@ -14,7 +14,6 @@ from l2h.lattice import (
     Lattice,
     grow,
     law,
-    potential_with,
     probe,
     settle,
     sites,
@@ -24,7 +23,7 @@ from l2h.lattice.exchange import _best_exchange
 from l2h.lattice.grow import _found, representatives
 from l2h.lattice.sites import BLOCKED, LOOSEST, SAME, _keep
 from l2h.optimizers import quench
-from l2h.potentials import FunctionPotential, Gupta, LennardJones, Taper
+from l2h.potentials import FunctionPotential, Gupta, LennardJones, Taper, potential_with
 from l2h.spaces import Free, Partial, Periodic
 from l2h.symmetry import Groups
 
@@ -467,6 +466,19 @@ def test_grown_starts():
         np.testing.assert_allclose(alone.positions, found.positions[i], atol=1e-9)
         assert int(alone.spent.evaluations) == int(found.spent.evaluations[i])
         assert int(alone.spent.probes) == int(found.spent.probes[i])
+
+
+def test_the_second_metal_of_an_alloy_grows_as_itself():
+    metal = Gupta.named("Ag-Pt", np.zeros(SIZE, int))
+    # The same metal, once its kinds have changed their numbers.
+    tables = {
+        name: getattr(metal, name)[::-1, ::-1] for name in ("A", "xi", "p", "q", "r0")
+    }
+    renamed = Gupta(**tables, species=np.ones(SIZE, int))
+    keys = jax.random.split(jax.random.key(0), 8)
+    first, second = (starts(Grown(), potential, keys) for potential in (metal, renamed))
+    np.testing.assert_allclose(first.positions, second.positions, rtol=1e-6)
+    np.testing.assert_array_equal(first.spent.evaluations, second.spent.evaluations)
 
 
 def test_what_cannot_be_grown_is_refused():

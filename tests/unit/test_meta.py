@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from searches import paid
+from searches import calculate, paid
 
 from l2h import rollout
 from l2h.domains import Domain, Purpose, attempt_keys
@@ -21,7 +21,7 @@ from l2h.meta import (
 )
 from l2h.meta.train import alike
 from l2h.optimizers import Adam, BasinHopping, Fire, GradientDescent, Learned
-from l2h.potentials import FunctionPotential, LennardJones
+from l2h.potentials import Callback, FunctionPotential, LennardJones
 from l2h.spaces import Free
 from l2h.tasks import Task, draw, get
 
@@ -213,6 +213,18 @@ def test_what_starts_have_cost_counts_once_for_all_members():
 def test_chunks_are_as_even_as_possible():
     trainer = Trainer(ESMC(pairs=32), Objective(), (get("lj5"),), chunk=16)
     assert (trainer.strategy.population, trainer.chunks, trainer.width) == (65, 5, 13)
+
+
+def test_a_calculator_is_called_once_an_evaluation():
+    potential = Callback(calculate, length=1.0, energy=1.0)
+    task = Task("outside", potential, Uniform(), 4)
+    objective = Objective(shortest=2, longest=2)
+    strategy = NormalizedES(pairs=5)
+    trainer = Trainer(strategy, objective, (task, task), starts_per_task=2, chunk=4)
+    state, info = trainer(strategy.init(GradientDescent(0.01), 0))
+    assert int(state.update) == 1
+    count = trainer.evaluations(int(info["horizon"]), int(info["drawn"]))
+    assert potential.calls.made == count == 10 * 2 * 2 * 3
 
 
 def test_alike_tasks_share_a_program_and_keep_their_places():

@@ -12,6 +12,7 @@ from searches import quenched
 from l2h import tasks
 from l2h.engine import SearchResult
 from l2h.engine.result import read
+from l2h.report.found import gathered
 
 RESULT = quenched("lj13", starts=64)
 
@@ -47,6 +48,22 @@ def test_other_outcomes_are_said_as_well() -> None:
     assert below.hit is False
     nothing = part(RESULT, len(RESULT.energies))
     assert nothing.verdict == "no structure was found" and nothing.lowest is None
+
+
+def test_ends_of_attempts_are_minima_with_their_hits_and_costs() -> None:
+    a, b, c = RESULT.positions[:3]
+    # Two isomers of the same energy are not each other's hits; a reflection is one.
+    ends = np.stack([a, b, a, c, -a])
+    energies = np.array([-40.0, -40.0, np.inf, -41.0, -40.0])
+    found = gathered(RESULT.task, energies, ends, np.array([10, 20, 30, 40, 50]))
+    np.testing.assert_array_equal(found.energies, [-41, -40, -40])
+    np.testing.assert_array_equal(found.positions, [c, a, b])
+    np.testing.assert_array_equal(found.hits, [1, 2, 1])
+    np.testing.assert_array_equal(found.first_evaluation, [100, 10, 30])
+    assert found.evaluations == 150
+    np.testing.assert_array_equal(found.progress, [[10, -40], [100, -41], [150, -41]])
+    none = gathered(RESULT.task, np.full(5, np.inf), ends, np.full(5, 7))
+    assert none.lowest is None and none.evaluations == 35 and none.progress.shape == (0, 2)
 
 
 def test_files_lose_nothing(tmp_path: Path) -> None:

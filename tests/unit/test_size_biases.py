@@ -56,6 +56,9 @@ def test_between_rows_shifts_are_interpolated():
     parts = [_shifted(other).size_biases.row(n)[0] for other in (19, 38)]
     share = np.log(n / 19) / np.log(38 / 19)
     np.testing.assert_allclose(parts, [0.3 * (1 - share), 0.3 * share], rtol=1e-5)
+    # Where atoms may be absent, the program counts them.
+    counted = [_shifted(o).size_biases.row(jnp.asarray(n))[0] for o in (19, 38)]
+    np.testing.assert_allclose(counted, parts, rtol=1e-5)
     only = SizeBiases.none(PLAIN.network, (13,))
     only = eqx.tree_at(lambda s: s.rows[0], only, only.rows[0] + 2.0)
     assert jnp.array_equal(only.row(70), only.rows[0])

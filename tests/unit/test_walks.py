@@ -38,7 +38,7 @@ def descent() -> Walks:
 
 
 def test_ways_are_those_of_rollouts_from_the_starts_of_trials(descent):
-    starts = TASK.starts(3, Domain.TEST, STARTS, jnp.float32)
+    starts = TASK.draw(3, Domain.TEST, STARTS, jnp.float32).positions
     zero = jnp.asarray(0, jnp.int32)
     keys = attempt_keys(
         Domain.TEST.key(3), jnp.arange(4), zero, jnp.asarray(Purpose.SEARCH, jnp.int32)

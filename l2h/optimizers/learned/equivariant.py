@@ -82,7 +82,10 @@ class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
     ) -> tuple[Reading, Float[Array, "d m r"]]:
         seen = state.observation
         x = seen.positions
-        n, dtype = x.shape[0], x.dtype
+        rows, dtype = x.shape[0], x.dtype
+        n = potential.space.atoms(rows)
+        if not isinstance(n, int):  # some atoms are absent
+            n = jnp.maximum(n, 1).astype(dtype)
         unit = cast(potential.scale, dtype)
         tiny = jnp.asarray(1e-12, dtype)
 
@@ -103,7 +106,9 @@ class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
 
         squares = _dot(vectors, vectors) + tiny
         norms = jnp.sqrt(squares)
-        spread = jnp.sqrt(jnp.mean(squares[:, :n], axis=-1, keepdims=True))
+        # Over the atoms that are present; all others have no vectors.
+        mean = jnp.mean(squares[:, :rows], axis=-1, keepdims=True) * (rows / n)
+        spread = jnp.sqrt(mean)
         relative = norms / spread
         directions = vectors / norms[None]
         basis = directions * jnp.minimum(relative, LARGEST_SHARE)[None]

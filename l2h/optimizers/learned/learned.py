@@ -112,7 +112,8 @@ class Learned(AbstractOptimizer[Any]):
         reading, memory = self.features.read(potential, state)
         network = self.network
         if self.size_biases is not None:
-            network = self.size_biases.applied(network, len(x))
+            n = potential.space.atoms(len(x))
+            network = self.size_biases.applied(network, n)
         outputs = cast(network, x.dtype)(reading.inputs, reading.shared)
         moved = self.features.arrange(self.head(outputs, reading.basis), x.shape)
         return x + moved * potential.scale.length.astype(x.dtype), memory

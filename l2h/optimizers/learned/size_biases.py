@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from ..._leaves import trained
 from .network import Network
@@ -59,14 +59,18 @@ class SizeBiases(eqx.Module):
         known = tuple(sorted(set(atoms)))
         return SizeBiases((zero,) * len(known), known, known)
 
-    def row(self, n: int) -> Float[Array, " s"]:
+    def row(self, n: int | Int[Array, ""]) -> Float[Array, " s"]:
         """Return what is added for `n` atoms."""
-        logs = np.log(self.atoms)
-        hats = [np.interp(np.log(n), logs, row) for row in np.eye(len(logs))]
-        weights = jnp.asarray(hats, self.rows[0].dtype)
+        dtype, logs, hats = self.rows[0].dtype, np.log(self.atoms), np.eye(len(self.atoms))
+        if isinstance(n, int):
+            at = np.log(n)
+            weights = jnp.asarray([np.interp(at, logs, hat) for hat in hats], dtype)
+        else:
+            at, logs = jnp.log(n.astype(dtype)), logs.astype(dtype)
+            weights = jnp.stack([jnp.interp(at, logs, hat.astype(dtype)) for hat in hats])
         return jnp.sum(weights[:, None] * jnp.stack(self.rows), axis=0)
 
-    def applied(self, network: Network, n: int) -> Network:
+    def applied(self, network: Network, n: int | Int[Array, ""]) -> Network:
         """Return the network for `n` atoms."""
         row, first, last = self.row(n), network.biases[0], network.biases[-1]
         biases: Any = (
