@@ -18,8 +18,9 @@ environment = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 if version("jaxlib").startswith("0.10."):
-    # Another of two code generators, of the same results to the bit: the suite takes two
-    # thirds of the time. Later versions have one, and end at names that they do not know.
+    # The other of two code generators: what it makes is slower for metals and crystals, but
+    # made in two thirds of the time, which rules here. Later versions have one, and end the
+    # process at settings that they do not know.
     environment["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
 for name, value in environment.items():
     os.environ.setdefault(name, value)

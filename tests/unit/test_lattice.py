@@ -136,13 +136,17 @@ def test_first_entries_are_kept_in_order(size, count, share):
     np.testing.assert_array_equal(chosen[known], np.flatnonzero(wanted)[:count])
 
 
+@eqx.filter_jit
+def both_sites(cluster):
+    return _found(cluster), sites(cluster.positions, cluster.present, 2 * ROOM)
+
+
 @pytest.mark.parametrize("atoms", [7, 32, 33, 50])
 def test_small_clusters_have_the_same_sites_in_half_of_the_array(atoms):
     # Moved a little, so that no two sites are bound alike.
     x = icosahedron(2)[:atoms] + np.random.default_rng(0).normal(0, 0.02, (atoms, 3))
     cluster = cluster_of(x)
-    found = _found(cluster)
-    whole = sites(cluster.positions, cluster.present, 2 * ROOM)
+    found, whole = both_sites(cluster)
     assert found.positions.shape == whole.positions.shape and np.any(whole.valid)
     assert int(found.probes) == int(whole.probes)
     np.testing.assert_array_equal(found.valid, whole.valid)
