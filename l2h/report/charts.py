@@ -9,8 +9,11 @@ import numpy as np
 from jaxtyping import Float
 
 WIDTH, HEIGHT = 400, 270
-# On the right, room for half of the last label.
-LEFT, RIGHT, TOP, BOTTOM = 72, 28, 10, 46
+# On the left, room for a title and numbers of eight characters; on the right, for half of
+# the last label.
+LEFT, RIGHT, TOP, BOTTOM = 92, 28, 10, 46
+# Of a character, in a wide font, and least space between two labels.
+CHARACTER, BETWEEN = 8.3, 6.0
 
 
 @dataclass(frozen=True)
@@ -136,13 +139,13 @@ def bars(names: Sequence[str], values: Sequence[float], title: str, label: str) 
 
 def _chart(inside: str, x: Axis, y: Axis, label: str) -> str:
     floor, parts = HEIGHT - BOTTOM, []
-    for value in x.ticks():
-        at = _x(x, value)
-        parts.append(
-            f'<path class="grid" d="M{at:.1f} {TOP}V{floor}"/>'
-            f'<text class="tick" text-anchor="middle" x="{at:.1f}" y="{floor + 18}">'
-            f"{number(value)}</text>"
-        )
+    ticks = x.ticks()
+    parts += [f'<path class="grid" d="M{_x(x, t):.1f} {TOP}V{floor}"/>' for t in ticks]
+    parts += [
+        f'<text class="tick" text-anchor="middle" x="{_x(x, value):.1f}" '
+        f'y="{floor + 18}">{number(value)}</text>'
+        for value in _labelled(x, ticks)
+    ]
     for value in y.ticks():
         at = _y(y, value)
         parts.append(
@@ -157,6 +160,19 @@ def _chart(inside: str, x: Axis, y: Axis, label: str) -> str:
         f'{(TOP + floor) / 2}) rotate(-90)">{escape(y.title)}</text>'
     )
     return _svg("".join(parts) + inside, HEIGHT, label)
+
+
+def _labelled(x: Axis, ticks: Sequence[float]) -> list[float]:
+    """Return those ticks that have room for their numbers; powers of ten come first."""
+    first = sorted(ticks, key=lambda v: x.log and not math.log10(v).is_integer())
+    chosen: list[float] = []
+    for value in first:
+        reach = {v: CHARACTER * len(number(v)) / 2 for v in (value, *chosen)}
+        if all(
+            abs(_x(x, value) - _x(x, v)) > reach[value] + reach[v] + BETWEEN for v in chosen
+        ):
+            chosen.append(value)
+    return sorted(chosen)
 
 
 def _svg(inside: str, height: int, label: str) -> str:

@@ -96,6 +96,45 @@ def test_pictures_sort_and_fit_a_phone(browser: Any, tmp_path: Path, scheme: str
     page.close()
 
 
+# Texts of a chart that overlap, boxes that show a part of what is in them, and the least
+# width of a setting.
+LAYOUT = """() => {
+  const apart = (a, b) => a.right <= b.left || b.right <= a.left
+    || a.bottom <= b.top || b.bottom <= a.top;
+  const overlaps = [];
+  for (const chart of document.querySelectorAll("svg.chart")) {
+    const texts = [...chart.querySelectorAll("text")];
+    texts.forEach((one, k) => texts.slice(k + 1).forEach((other) => {
+      if (!apart(one.getBoundingClientRect(), other.getBoundingClientRect()))
+        overlaps.push([one.textContent, other.textContent]);
+    }));
+  }
+  const cut = [...document.querySelectorAll(".scroll")]
+    .filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.textContent);
+  const settings = [...document.querySelectorAll("dd")].map((dd) => dd.clientWidth);
+  return [overlaps, cut, Math.min(...settings)];
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 800, 1280])
+def test_texts_have_room(browser: Any, tmp_path: Path, width: int) -> None:
+    lowest = RESULT.energies[0]
+    found = replace(
+        RESULT,
+        progress=np.array([[230.0, lowest + 0.47], [2_600.0, lowest], [33_000.0, lowest]]),
+        arms=[
+            {"name": n, "hits": k, "attempts": 248, "evaluations": 123_456, "best": lowest}
+            for k, n in enumerate(("learned-symmetric", "Adam, tuned, 1000 steps"))
+        ],
+        settings={"round": [16, 32, 4], "parameters": "9115e614f06f3fb8"},
+    )
+    path = write_page(tmp_path / "page.html", found, viewer=False)
+    page = Page(browser, path, viewport={"width": width, "height": 740})
+    overlaps, cut, narrowest = page.tab.evaluate(LAYOUT)
+    assert overlaps == [] and cut == [] and narrowest > 200
+    page.close()
+
+
 def test_the_way_there_plays(browser: Any, tmp_path: Path) -> None:
     count = 5
     way = Trajectory(
