@@ -242,6 +242,8 @@ def _draw_final(
                 label=_summary(name, values[name], reference, tolerance),
                 **style,
             )
+    # Five numbers have room, with minus sign and decimals.
+    axes.locator_params(axis="x", nbins=5)
     if reference is not None:
         _mark(axes.axvline, reference, f"global minimum {number(reference)}")
 
