@@ -78,7 +78,7 @@ def searched(
     """
     import l2h
     from l2h import tasks
-    from l2h.symmetry import point_group
+    from l2h.report.point_groups import point_groups
 
     task = tasks.get(name)
     until = "reference" if task.reference is not None and not exhaust else None
@@ -87,13 +87,12 @@ def searched(
         task, evaluations=budget, until=until, seed=seed, arms=arms, devices=1
     )
     seconds = time.perf_counter() - begun
-    species = getattr(task.potential, "species", None)
     lowest: dict[str, Any] = {"evaluations_to_lowest": "", "lowest": "", "point_group": ""}
     if found.lowest is not None:
         lowest = {
             "evaluations_to_lowest": int(found.first_evaluation[0]),
             "lowest": f"{found.lowest:.6f}",
-            "point_group": point_group(found.positions[0], species=species),
+            "point_group": "".join(point_groups(found, 1)[:1]),
         }
     return {
         "task": name,

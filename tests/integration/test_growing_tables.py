@@ -111,6 +111,11 @@ def test_sweeps_go_on_where_they_ended(tmp_path: Path, asked: list[dict[str, Any
     assert row["lowest"] == row["reference"] == "-9.103852" and row["hit"] == "1"
     assert row["evaluations_to_lowest"] == str(int(found.first_evaluation[0]))
     assert row["point_group"] == "D3h"
+    # Crystals have no point group.
+    sweep.main("si8", output=tmp_path / "crystal.csv", seeds=1)
+    (crystal,) = Table(tmp_path / "crystal.csv", sweep.COLUMNS).rows
+    assert crystal["lowest"] and crystal["point_group"] == ""
+    asked.pop()
     text = file.read_text()
     with pytest.raises(KeyboardInterrupt):
         sweep.main("lj5", output=file, seeds=8, arms="grown,grown-quiet")
