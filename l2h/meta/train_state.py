@@ -17,7 +17,7 @@ class TrainState(eqx.Module):
 
     meta: MetaState
     average: Float[Array, " p"]
-    """Moving average of the centre; the centre itself if nothing is averaged."""
+    """Moving average of the centre."""
     best: Float[Array, " p"]
     """The average that did best on validation starts."""
     score: Float[Array, " s"]
@@ -49,20 +49,18 @@ class TrainState(eqx.Module):
         """What is validated: the module with averaged weights."""
         return unravel(self.meta.template, self.average)
 
-    def advance(self, meta: MetaState, decay: float | None) -> "TrainState":
+    def advance(self, meta: MetaState, decay: float) -> "TrainState":
         """Return the state after an update.
 
         Arguments:
             meta: the strategy's state after it.
-            decay: weight of the past in the average; None to average nothing. Early on
-                it is lower, (1 + t) / (10 + t) after t updates, so that the average
-                forgets the start.
+            decay: weight of the past in the average, 0 to average nothing. Early on it is
+                lower, (1 + t) / (10 + t) after t updates, so that the average forgets the
+                start.
         """
-        average = meta.params
-        if decay is not None:
-            t = meta.update.astype(average.dtype)
-            share = jnp.minimum(jnp.asarray(decay, average.dtype), (1 + t) / (10 + t))
-            average = share * self.average + (1 - share) * meta.params
+        t = meta.update.astype(meta.params.dtype)
+        share = jnp.minimum(jnp.asarray(decay, t.dtype), (1 + t) / (10 + t))
+        average = share * self.average + (1 - share) * meta.params
         return dataclasses.replace(self, meta=meta, average=average)
 
     def judge(self, score: Float[np.ndarray, " s"]) -> "TrainState":

@@ -104,8 +104,9 @@ class TrainingConfig:
     """Energy (natural) of a soft minimum of the losses over starts; None for their mean."""
     scaling: Literal["energy", "spread"] = "energy"
     """Natural energies, or shifted and scaled per task by their spread."""
-    average: float | None = None
-    """Weight of the past in a moving average of the weights; None for no average."""
+    average: float = 0.9
+    """Weight of the past in the moving average of the weights that is validated and kept;
+    0 for the last weights themselves."""
     patience: int | None = None
     """Validations without improvement after which training ends; None for no end."""
     chunk: int = 16
@@ -146,7 +147,7 @@ class TrainingConfig:
             )
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"seed: {self.seed} given; take one from 0 to 2^32 - 1.")
-        if self.average is not None and not 0 <= self.average < 1:
+        if not 0 <= self.average < 1:
             raise ValueError(
                 f"average: {self.average} given; the weight of the past lies in [0, 1)."
             )

@@ -309,7 +309,7 @@ def test_course_averages_judges_and_remembers_the_best():
     moved = eqx.tree_at(
         lambda m: (m.params, m.update), meta, (meta.params + 1.0, jnp.asarray(1, jnp.int32))
     )
-    assert jnp.array_equal(train_state.advance(moved, None).average, moved.params)
+    assert jnp.array_equal(train_state.advance(moved, 0.0).average, moved.params)
     averaged = train_state.advance(moved, 0.9)
     # Two elevenths of the past at the first update, nine tenths in the long run.
     np.testing.assert_allclose(averaged.average - meta.params, 9 / 11, rtol=1e-4)
@@ -326,7 +326,7 @@ def test_train_state_keeps_the_best_and_of_equals_the_later():
         return eqx.tree_at(lambda m: (m.params, m.update), meta, moved)
 
     def later(state, update, *score):
-        return state.advance(at(update), None).judge(np.asarray(score, np.float32))
+        return state.advance(at(update), 0.0).judge(np.asarray(score, np.float32))
 
     first = later(TrainState.begin(meta), 1, 5.0, -0.5, -3.0)
     assert first.stale == 0 and first.kept == 1

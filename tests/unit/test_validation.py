@@ -52,7 +52,7 @@ def judged(*validations):
     state = TrainState.begin(meta)
     for number, validation in enumerate(validations, start=1):
         at = dataclasses.replace(meta, update=jax.numpy.asarray(number, jax.numpy.int32))
-        state = state.advance(at, None).judge(validation.score)
+        state = state.advance(at, 0.0).judge(validation.score)
     return int(state.kept)
 
 
