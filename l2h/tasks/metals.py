@@ -12,8 +12,8 @@ from ..potentials import Gupta
 from ..potentials._constants import tables
 from .base import Task
 
-# Minima of metals lie closer together than those of other laws: of 55 gold atoms, the second
-# and the third are 0.0016 eV apart.
+# Minima of metals lie closer together than those of other laws: of 55 gold atoms, the
+# second and the third are 0.0016 eV apart.
 TOLERANCE = 0.001
 
 
