@@ -164,14 +164,11 @@ def _chart(inside: str, x: Axis, y: Axis, label: str) -> str:
 
 def _labelled(x: Axis, ticks: Sequence[float]) -> list[float]:
     """Return those ticks that have room for their numbers; powers of ten come first."""
-    first = sorted(ticks, key=lambda v: x.log and not math.log10(v).is_integer())
+    reach = {v: CHARACTER * len(number(v)) / 2 for v in ticks}
     chosen: list[float] = []
-    for value in first:
-        reach = {v: CHARACTER * len(number(v)) / 2 for v in (value, *chosen)}
-        if all(
-            abs(_x(x, value) - _x(x, v)) > reach[value] + reach[v] + BETWEEN for v in chosen
-        ):
-            chosen.append(value)
+    for a in sorted(ticks, key=lambda v: x.log and not math.log10(v).is_integer()):
+        if all(abs(_x(x, a) - _x(x, b)) > reach[a] + reach[b] + BETWEEN for b in chosen):
+            chosen.append(a)
     return sorted(chosen)
 
 

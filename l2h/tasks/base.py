@@ -111,7 +111,7 @@ class Task(eqx.Module):
         indices: Sequence[int],
         dtype: Any,
         attempt: int = 0,
-    ) -> "Starts":
+    ) -> Starts:
         """Draw starts: the same for every optimizer, number of starts and precision.
 
         They are drawn in single precision and then cast.
