@@ -3,7 +3,7 @@
 from .abandonment import Abandonment as Abandonment
 from .arms import ARMS as ARMS, Arm as Arm
 from .bandit import Shares as Shares
-from .growing import CostOfHit as CostOfHit
+from .cost_of_hit import CostOfHit as CostOfHit
 from .result import Origin as Origin, SearchResult as SearchResult
 from .retrace import retrace as retrace
 from .search import Progress as Progress, search as search

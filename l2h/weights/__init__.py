@@ -106,7 +106,7 @@ def _shapes(path: str, card: dict[str, Any]) -> Any:
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path}: its card does not say how large its network is; give a file that "
-            "pipelines.learned_growth has written."
+            "pipelines.attempts has written."
         ) from error
 
 

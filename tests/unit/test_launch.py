@@ -100,7 +100,7 @@ LOADING = {
     **dict.fromkeys([f"pipelines.{p}" for p in ("strategies", "train", "tune")], "own5"),
     "pipelines.peers": "own5",
     "pipelines.sweep": "own5 --output none.csv",
-    "pipelines.learned_growth": "--tasks own5 --folder none",
+    "pipelines.attempts": "--tasks own5 --folder none",
     "pipelines.bimetallic": "--weights own5 --devices 1",
     "pipelines.sizes": "--only13 own5 --devices 1",
     "pipelines.transfer": "--tasks own5 --devices 1",

@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 from l2h import methods, search, tasks, weights
 from l2h.engine import ARMS, Abandonment, Arm, CostOfHit
 from l2h.engine.attempt import start
+from l2h.engine.cost_of_hit import Batch
 from l2h.engine.crew import Crew
-from l2h.engine.growing import Batch
 from l2h.engine.room import Room
 from l2h.inits import Grown, Growth
 from l2h.inits.scorer import Scorer
@@ -22,7 +22,7 @@ from l2h.lattice import Growing, SiteReading, grow, read_sites, sites
 from l2h.meta import GA, NormalizedES, count, ravel, unravel
 from l2h.optimizers.learned.network import Network
 from l2h.symmetry import Groups
-from pipelines import learned_growth
+from pipelines import attempts
 
 TASKS = {name: tasks.get(name) for name in ("lj13", "Au13")}
 UNTRAINED = Growth.create(jax.random.key(3))
@@ -244,18 +244,18 @@ def test_meta_strategies_train_growth(strategy, objective):
 def test_a_run_goes_on_to_the_bit_and_its_weights_load(tmp_path, capsys):
     options = {"tasks": "lj13", "updates": 2, "quick": True}
     with jax.numpy_dtype_promotion("standard"):
-        learned_growth.main(folder=tmp_path / "once", **options)
+        attempts.main(folder=tmp_path / "once", **options)
         for _ in range(2):
-            learned_growth.main(folder=tmp_path / "twice", minutes=1e-9, **options)
+            attempts.main(folder=tmp_path / "twice", minutes=1e-9, **options)
     for name in ("growth.l2h", "checkpoint.l2h", "metrics.jsonl"):
         whole, parts = ((tmp_path / kind / name).read_bytes() for kind in ("once", "twice"))
         assert whole == parts, name
     rows = (tmp_path / "once" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(row)["update"] for row in rows] == [1, 2]
     with lock(tmp_path / "once"), pytest.raises(ValueError, match="another process"):
-        learned_growth.main(folder=tmp_path / "once", **options)
+        attempts.main(folder=tmp_path / "once", **options)
     with pytest.raises(ValueError, match="holds a run with other settings"):
-        learned_growth.main(folder=tmp_path / "once", **{**options, "updates": 3})
+        attempts.main(folder=tmp_path / "once", **{**options, "updates": 3})
     path = str(tmp_path / "once" / "growth.l2h")
     growth = weights.load(path)
     assert isinstance(growth, Growth) and growth.starts.logits.shape == (10,)

@@ -8,9 +8,9 @@ import pytest
 from l2h._registry import listed
 from l2h.tasks import expanded
 from pipelines import (
+    attempts,
     bimetallic,
     descents,
-    learned_growth,
     peers,
     sizes,
     sweep,
@@ -38,9 +38,9 @@ READERS: dict[str, tuple[str, Any]] = {
         "arms",
         lambda text, folder: sweep.main("lj5", arms=text, output=folder / "sweep.csv"),
     ),
-    "learned growth": (
+    "attempts": (
         "tasks",
-        lambda text, folder: learned_growth.main(folder=folder / "run", tasks=text),
+        lambda text, folder: attempts.main(folder=folder / "run", tasks=text),
     ),
     "transfer": (
         "tasks",

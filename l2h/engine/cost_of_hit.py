@@ -1,7 +1,7 @@
-"""Training of growth: what a hit costs the attempts that a search makes."""
+"""Training of what attempts are made of: what a hit costs in a search."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -11,7 +11,6 @@ from jaxtyping import Float
 
 from .._leaves import require_positive
 from ..domains import Domain
-from ..inits import Growth
 from ..meta import AbstractMetaStrategy, MetaState
 from ..meta.params import unravel
 from ..tasks import Task
@@ -30,8 +29,13 @@ class Batch:
     """Energy above the reference, in natural energies; infinite where given up."""
 
 
+def growing(growth: Any, task: Task) -> Arm:
+    """Return the arm of growth in training (`inits.Growth`)."""
+    return Arm.growing("trained", growth)
+
+
 class CostOfHit:
-    r"""Logarithm of the evaluations per hit of attempts that grow.
+    r"""Logarithm of the evaluations per hit of attempts.
 
     \[ L = \ln \langle c_b \rangle - \ln\bigl(\langle h_b \rangle + p\bigr), \qquad
        h_b = \exp\Bigl(-\frac{\max(E_b - E_\mathrm{ref}, 0)}{\tau}\Bigr) \]
@@ -43,6 +47,8 @@ class CostOfHit:
     Arguments:
         tasks: of which a reference energy is known.
         seed: of everything that attempts draw.
+        arm: what attempts are made by, of what is trained and a task: growth, unless told
+            otherwise.
         attempts: of a batch.
         width: tau, in natural energies.
         prior: p, soft hits an attempt that are taken for granted, so that a batch without
@@ -59,6 +65,7 @@ class CostOfHit:
         tasks: Sequence[Task],
         seed: int,
         *,
+        arm: Callable[[Any, Task], Arm] = growing,
         attempts: int = 32,
         width: float = 0.3,
         prior: float = 1e-3,
@@ -70,7 +77,7 @@ class CostOfHit:
                 f"tasks: no lowest energy of {', '.join(lacking)} is known; take others."
             )
         self.tasks, self.attempts = tuple(tasks), attempts
-        self.width, self.prior = width, prior
+        self.arm, self.width, self.prior = arm, width, prior
         device = jax.local_devices()[:1]
         chosen = [abandonment(task) for task in tasks] if rules is None else rules
         self.crews = [
@@ -78,17 +85,17 @@ class CostOfHit:
             for task, rule in zip(self.tasks, chosen, strict=True)
         ]
 
-    def batch(self, growth: Growth, which: int, number: int) -> Batch:
+    def batch(self, module: Any, which: int, number: int) -> Batch:
         """Make a batch of attempts.
 
         Arguments:
-            growth: how they start, and what they are allowed.
+            module: what is trained, of which `arm` makes them.
             which: of the tasks.
             number: of the batch, which decides on all that is drawn.
         """
         task, crew = self.tasks[which], self.crews[which]
         assert task.reference is not None
-        arm = Arm.growing("trained", growth)
+        arm = self.arm(module, task)
         rule = jax.device_get(crew.rule.narrowed(arm.allowance))
         begun = crew.begin(arm, number * self.attempts + np.arange(self.attempts))
         best = np.asarray(task.reference, np.float32)
@@ -124,9 +131,9 @@ class CostOfHit:
         shape = (len(members), len(self.tasks), 1)
         losses, spent, hits = np.zeros(shape), 0, 0
         for i, params in enumerate(members):
-            growth: Any = unravel(state.template, params)
+            module: Any = unravel(state.template, params)
             for k in range(len(self.tasks)):
-                batch = self.batch(growth, k, number)
+                batch = self.batch(module, k, number)
                 losses[i, k, 0] = self.loss(batch)
                 spent += int(batch.costs.sum())
                 hits += int(np.sum(batch.excess < 0.05))
