@@ -7,7 +7,7 @@ python -m pipelines.attempts --folder runs/try --tasks lj13 --updates 2 --quick
 Without a walk, growth is trained: which sites fill first, from which cores, and when to
 give up. With one, a network is, whose steps come before probation, quench and repair. What
 is lowered is the cost of a hit (`engine.CostOfHit`). The same command again goes on where
-it was interrupted, to the bit. `growth.l2h` or `walk.l2h` in the folder is what was trained:
+it was interrupted, to the bit. The folder's `growth.l2h` or `walk.l2h` is what was trained:
 
     growth = l2h.weights.load("runs/growth/growth.l2h")
     l2h.search("lj75", until="reference", arms=[Arm.growing("mine", growth)])

@@ -1,7 +1,5 @@
 """Learned growth: what it reads, what it trains, and that untrained it is the old rule."""
 
-import json
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,20 +7,16 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from l2h import methods, search, tasks, weights
-from l2h.engine import ARMS, Abandonment, Arm, CostOfHit
+from l2h import search, tasks, weights
+from l2h.engine import ARMS, Abandonment, Arm
 from l2h.engine.attempt import start
-from l2h.engine.cost_of_hit import Batch
-from l2h.engine.crew import Crew
 from l2h.engine.room import Room
 from l2h.inits import Grown, Growth
 from l2h.inits.scorer import Scorer
-from l2h.io import lock
 from l2h.lattice import Growing, SiteReading, grow, read_sites, sites
-from l2h.meta import GA, NormalizedES, count, ravel, unravel
+from l2h.meta import count, ravel, unravel
 from l2h.optimizers.learned.network import Network
 from l2h.symmetry import Groups
-from pipelines import attempts
 
 TASKS = {name: tasks.get(name) for name in ("lj13", "Au13")}
 UNTRAINED = Growth.create(jax.random.key(3))
@@ -162,53 +156,6 @@ def test_what_does_not_fit_is_refused():
     for make in (Growth, lambda starts, allowance: Arm("a", starts, allowance=allowance)):
         with pytest.raises(ValueError, match="^allowance: 0.0 given"):
             make(Grown(), allowance=0.0)
-    with pytest.raises(ValueError, match="^attempts: 0 given"):
-        CostOfHit([TASKS["lj13"]], 0, attempts=0)
-    with pytest.raises(ValueError, match="^tasks: no lowest energy of lj2000 is known"):
-        CostOfHit([TASKS["lj13"], tasks.get("lj2000")], 0)
-
-
-# The objective
-
-
-@pytest.fixture(scope="module")
-def objective():
-    return CostOfHit([TASKS["lj13"]], 5, attempts=16)
-
-
-def test_an_objective_counts_what_a_search_counts(objective):
-    growth, task = trained(), TASKS["lj13"]
-    batch = objective.batch(growth, 0, 3)
-    crew, arm = objective.crews[0], Arm.growing("mine", growth)
-    begun = crew.begin(arm, np.arange(48, 64))
-    # Of the first evaluation and eight steps, and of a core before them.
-    early = begun.spent.evaluations
-    assert np.all(early > 9) and np.all(batch.costs >= early)
-    finished = np.isfinite(batch.excess)
-    assert 0 < finished.sum() < 16 and np.any(batch.costs > early)
-    hopeless = begun.expected > task.reference * (1 - 0.02 * float(growth.allowance))
-    assert not np.any(finished & hopeless)
-    np.testing.assert_array_equal(batch.costs[hopeless], early[hopeless])
-    # One by one, as a search finishes them.
-    rule = crew.rule.narrowed(growth.allowance)
-    for k in np.flatnonzero(finished):
-        end = crew.finish(rule, begun, [int(k)], task.reference)[int(k)]
-        assert batch.costs[k] == early[k] + int(end.spent.evaluations)
-        assert batch.excess[k] == pytest.approx(end.energy - task.reference, abs=1e-4)
-    # Other numbers, other attempts; and not those of a search with this seed.
-    other = objective.batch(growth, 0, 4)
-    assert np.any(other.costs != batch.costs)
-    search_crew = Crew(task.potential, task.n, crew.rule, 5, jax.local_devices()[:1])
-    drawn = search_crew.begin(arm, np.arange(48, 64))
-    assert np.any(drawn.spent.evaluations != early)
-
-
-def test_the_loss_is_evaluations_per_hit(objective):
-    batch = Batch(np.array([10.0, 20.0, 30.0, 40.0]), np.array([0.0, 0.3, np.inf, np.inf]))
-    hits = (1 + np.exp(-1)) / 4
-    assert objective.loss(batch) == pytest.approx(np.log(25) - np.log(hits + 1e-3))
-    nothing = Batch(batch.costs, np.full(4, np.inf))
-    assert objective.loss(nothing) == pytest.approx(np.log(25 / 1e-3))
 
 
 # Training
@@ -227,42 +174,6 @@ def test_every_number_of_growth_is_trained():
     back = unravel(UNTRAINED, ravel(other))
     for a, b in zip(jax.tree.leaves(back), jax.tree.leaves(other), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "strategy", [NormalizedES(pairs=1), GA(members=2, parents=1, elites=1)]
-)
-def test_meta_strategies_train_growth(strategy, objective):
-    before = strategy.init(UNTRAINED, 0)
-    after, info = objective.update(strategy, before)
-    assert int(after.update) == 1 and np.isfinite(info["loss/lj13"])
-    assert np.any(strategy.ask(after) != strategy.ask(before))
-    # Two members, sixteen attempts each.
-    assert info["evaluations"] > 2 * 16 * 9 and 0 < info["hits"] < 32
-
-
-def test_a_run_goes_on_to_the_bit_and_its_weights_load(tmp_path, capsys):
-    options = {"tasks": "lj13", "updates": 2, "quick": True}
-    with jax.numpy_dtype_promotion("standard"):
-        attempts.main(folder=tmp_path / "once", **options)
-        for _ in range(2):
-            attempts.main(folder=tmp_path / "twice", minutes=1e-9, **options)
-    for name in ("growth.l2h", "checkpoint.l2h", "metrics.jsonl"):
-        whole, parts = ((tmp_path / kind / name).read_bytes() for kind in ("once", "twice"))
-        assert whole == parts, name
-    rows = (tmp_path / "once" / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(row)["update"] for row in rows] == [1, 2]
-    with lock(tmp_path / "once"), pytest.raises(ValueError, match="another process"):
-        attempts.main(folder=tmp_path / "once", **options)
-    with pytest.raises(ValueError, match="holds a run with other settings"):
-        attempts.main(folder=tmp_path / "once", **{**options, "updates": 3})
-    path = str(tmp_path / "once" / "growth.l2h")
-    growth = weights.load(path)
-    assert isinstance(growth, Growth) and growth.starts.logits.shape == (10,)
-    assert weights.trained_on(path) == ("lj13",)
-    # It is no optimizer.
-    with pytest.raises(ValueError, match="^optimizer: a Growth given"):
-        methods.get(path)
 
 
 # Bundled
