@@ -187,7 +187,7 @@ class _Chunk:
         dtype: Any,
         watch: _Stopwatch,
     ) -> None:
-        target = -np.inf if task.reference is None else task.reference + task.window
+        target = -np.inf if task.reference is None else task.reference + task.vicinity
         self.task, self.dtype, self.budget = task, jnp.dtype(dtype), budget
         self.watch, self.width = watch, task.width
         self.name, self.horizon = method.name, method.horizon(budget)

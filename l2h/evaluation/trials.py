@@ -184,7 +184,7 @@ class Trials(eqx.Module):
 
     @property
     def direct(self) -> Bool[np.ndarray, "b r"]:
-        """Hits whose own trajectory came that close, so that no quench was needed."""
+        """Hits whose own trajectory came close (`Task.vicinity`): no quench was needed."""
         return self.hits & (self.first > 0)
 
     @property
@@ -213,7 +213,7 @@ class Trials(eqx.Module):
         at = np.where(self.direct, self.drawn + self.first, self.costs)[rows, number]
         if self.task.reference is None and self.reference is not None and self.points.size:
             # While the search ran, nobody knew what to look for; looks are what is left.
-            within = self.lowest <= self.reference + self.task.window
+            within = self.lowest <= self.reference + self.task.vicinity
             seen = drawn + self.points[np.argmax(within, axis=1)]
             at = np.where((number == 0) & within.any(axis=1), np.minimum(at, seen), at)
         return np.where(self.hits.any(axis=1), before + at, np.inf)

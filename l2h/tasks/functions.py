@@ -13,7 +13,7 @@ from .base import Task
 
 # Each with a typical energy, which makes its wells about as stiff, in natural units, as a
 # Lennard-Jones bond. Griewank's is lower: its second-best minimum lies at 0.0074, and a
-# hundredth of the energy is the tolerance to which minima count as the same.
+# hundredth of the energy is where a search has arrived at the lowest.
 FUNCTIONS: dict[str, tuple[AbstractTestFunction, float]] = {
     "ackley": (Ackley(), 1.0),
     "griewank": (Griewank(), 0.1),

@@ -12,10 +12,6 @@ from ..potentials import Gupta
 from ..potentials._constants import tables
 from .base import Task
 
-# Minima of metals lie closer together than those of other laws: of 55 gold atoms, the
-# second and the third are 0.0016 eV apart.
-TOLERANCE = 0.001
-
 
 @cache
 def minima() -> dict[str, float]:
@@ -71,5 +67,4 @@ def metal(counts: Mapping[str, int]) -> Task:
         n=n,
         symbols=tuple(metal for metal, count in counts.items() for _ in range(count)),
         reference=minima().get(name),
-        tolerance=TOLERANCE,
     )

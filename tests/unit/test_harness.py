@@ -72,7 +72,7 @@ def test_first_hit_is_that_of_the_trace(once):
         return done.trace
 
     traces = jax.vmap(trace)(starts)
-    within = np.asarray(traces.energies) <= TASK.reference + TASK.window
+    within = np.asarray(traces.energies) <= TASK.reference + TASK.vicinity
     expected = np.where(within.any(1), np.argmax(within, 1) + 1, 0)
     assert 0 < np.sum(expected > 0)
     np.testing.assert_array_equal(once.first[:, 0], expected)

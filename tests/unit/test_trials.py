@@ -26,6 +26,16 @@ def test_a_hit_lies_within_the_tolerance_on_either_side():
         dataclasses.replace(TASK, tolerance=0.0)
 
 
+@pytest.mark.parametrize(
+    "name, second", [("lj66", -341.103232), ("lj139", -818.986932), ("lj65", -334.969702)]
+)
+def test_the_second_lowest_minimum_is_no_hit(name, second):
+    task = tasks.get(name)
+    assert not task.is_hit(second) and task.is_hit(task.reference + 1e-5)
+    # On the way, nobody can know.
+    assert second < task.reference + task.vicinity
+
+
 def test_without_reference_the_lowest_of_all_counts(once, restarted):
     task = dataclasses.replace(TASK, reference=None)
     blind = run(ONCE, task)
