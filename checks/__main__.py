@@ -23,10 +23,11 @@ from . import (  # noqa: F401  (importing a group enters its checks)
     minima,
     parity,
     search,
+    weights,
 )
 from .base import REGISTRY, Context, Row, Skip
 
-ORDER = ("errata", "forces", "consistency", "minima", "parity", "search", "meta")
+ORDER = ("errata", "forces", "consistency", "minima", "parity", "search", "meta", "weights")
 WIDTHS = (68, 16, 16, 9, 4)
 REPORT = Path(__file__).with_name("report.json")
 
