@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Int
 
 from .._leaves import cast
 from ..potentials import AbstractPotential, Gupta
-from ..spaces import padded
+from ..spaces import padded, present
 from .exchange import settle
 from .grow import Growing
 from .law import law, suits
@@ -41,7 +41,8 @@ def rearrange(potential: AbstractPotential, positions: Float[Array, "n d"]) -> R
         )
     unit, zero = cast(potential.scale, positions.dtype), jnp.asarray(0, jnp.int32)
     if isinstance(potential, Gupta) and len(potential.A) > 1:
-        swapped, gain = arrange(known, positions, potential.species, unit.energy)
+        there = present(potential.space, len(positions))
+        swapped, gain = arrange(known, positions, potential.species, unit.energy, there)
         return Rearranged(swapped, gain, zero)
     n = len(positions)
     natural = jnp.pad(positions / unit.length, ((0, padded(n) - n), (0, 0)))

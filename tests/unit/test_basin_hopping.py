@@ -13,7 +13,7 @@ from strategies import random_cluster
 
 from l2h import rollout, tasks, weights
 from l2h.domains import Domain
-from l2h.lattice import rearrange
+from l2h.lattice import law, rearrange, swap_energies
 from l2h.meta.params import count, ravel, unravel
 from l2h.optimizers import (
     LBFGS,
@@ -33,8 +33,10 @@ from l2h.potentials import (
     LennardJones,
     Scale,
     StillingerWeber,
+    Taper,
+    potential_with,
 )
-from l2h.spaces import Free, Periodic
+from l2h.spaces import Free, Partial, Periodic
 
 KEY = jax.random.key(5)
 LJ = LennardJones()
@@ -394,12 +396,89 @@ def test_swaps_exchange_unlike_atoms_only():
     }
 
 
+def swapped_energy(potential, x, i, j):
+    order = np.arange(len(x))
+    order[[i, j]] = j, i
+    return float(potential.observe(jnp.asarray(x[order])).energy)
+
+
+def test_pairs_are_drawn_by_the_boltzmann_weight_of_their_exchange():
+    species = np.array([0, 0, 0, 1, 1, 0])
+    alloy = Gupta.named("Pd-Pt", species)
+    x = np.asarray(relax(alloy, jnp.asarray(2.7 * random_cluster(0, 6))).positions)
+    pairs = [(i, j) for i in range(6) for j in range(6) if species[i] < species[j]]
+    costs = np.array([swapped_energy(alloy, x, *pair) for pair in pairs])
+    costs -= float(alloy.observe(jnp.asarray(x)).energy)
+    heat = 2 * np.ptp(costs) / float(alloy.scale.energy) / len(pairs)
+    weights = np.exp(-costs / (heat * float(alloy.scale.energy)))
+    weights /= weights.sum()
+    count = 4000
+    tried = hops(Swaps(Shake(0.2), chance=0.999999, heat=heat), alloy, x, count)
+    drawn = [tuple(np.flatnonzero(np.any(y != x, axis=1))) for y in tried]
+    for pair, weight in zip(pairs, weights, strict=True):
+        found = drawn.count(tuple(sorted(pair))) / count
+        assert abs(found - weight) < 5 * np.sqrt(weight * (1 - weight) / count) + 1e-12
+    assert weights.max() > 3 * weights.min()
+    # And so often as is asked for.
+    tried = hops(Swaps(Shake(0.2), chance=0.3, heat=heat), alloy, x, count)
+    shaken = np.array([np.all(np.any(y != x, axis=1)) for y in tried])
+    assert abs(np.mean(shaken) - 0.7) < 5 * np.sqrt(0.21 / count)
+
+
+@pytest.mark.parametrize("heat", [None, 0.5])
+def test_absent_atoms_are_never_exchanged(heat):
+    species = np.array([0, 1, 0, 1, 1, 0, 1, 0])
+    there = np.arange(8) < 5
+    bare = Gupta.named("Ag-Au", species[:5])
+    alloy = potential_with(
+        Gupta.named("Ag-Au", species), Partial(present=jnp.asarray(there))
+    )
+    # Absent atoms lie in the middle of the others.
+    x = 2.9 * np.concatenate([random_cluster(0, 5), np.zeros((3, 3))])
+    tried = hops(Swaps(Shake(0.2), chance=0.999999, heat=heat), alloy, x, 500)
+    pairs = {tuple(np.flatnonzero(np.any(y != x, axis=1))) for y in tried}
+    assert pairs == {(0, 1), (0, 3), (0, 4), (1, 2), (2, 3), (2, 4)}
+    costs = swap_energies(law(alloy), jnp.asarray(x), alloy.species, jnp.asarray(there))
+    known = swap_energies(law(bare), jnp.asarray(x[:5]), bare.species)
+    np.testing.assert_allclose(costs[:5, :5], known, rtol=1e-9)
+    assert np.all(np.isinf(costs[5:])) and np.all(np.isinf(costs[:, 5:]))
+    # Nor does their place decide how the others are arranged.
+    repaired = rearrange(alloy, jnp.asarray(x))
+    alone = rearrange(bare, jnp.asarray(x[:5]))
+    np.testing.assert_array_equal(repaired.positions[5:], x[5:])
+    np.testing.assert_allclose(repaired.positions[:5], alone.positions)
+    np.testing.assert_allclose(repaired.gain, alone.gain, atol=1e-9)
+
+
+def test_every_pair_is_drawn_alike_where_costs_are_unknown():
+    alloy = Gupta.named("Ag-Au", np.array([0, 0, 1, 1, 0]), taper=Taper(5.0, 6.0))
+    x = 2.9 * random_cluster(0, 5)
+    shake = Shake(0.2)
+    np.testing.assert_array_equal(
+        hops(Swaps(shake, 0.5, heat=0.1), alloy, x, 50),
+        hops(Swaps(shake, 0.5), alloy, x, 50),
+    )
+
+
+def test_walkers_that_weigh_pairs_hop_one_after_the_other():
+    shake = Shake(0.2)
+    assert not shake.dear and not Swaps(shake).dear
+    assert Swaps(shake, heat=0.1).dear and Swaps(Repair(shake)).dear
+
+
+def test_heat_is_trained_where_it_is_used():
+    plain = BasinHopping(LBFGS(), Swaps(Shake(0.2)))
+    assert count(BasinHopping(LBFGS(), Swaps(Shake(0.2), heat=0.1))) == count(plain) + 1
+
+
 @pytest.mark.parametrize("potential", [LJ, Gupta.named("Au", 8)])
-def test_swaps_do_nothing_where_all_atoms_are_alike(potential):
+@pytest.mark.parametrize("heat", [None, 0.1])
+def test_swaps_do_nothing_where_all_atoms_are_alike(potential, heat):
     x = 2.9 * random_cluster(0, 8)
     shake = Shake(0.2)
     np.testing.assert_array_equal(
-        hops(Swaps(shake), potential, x, 20), hops(shake, potential, x, 20, inner=True)
+        hops(Swaps(shake, heat=heat), potential, x, 20),
+        hops(shake, potential, x, 20, inner=True),
     )
 
 
@@ -468,6 +547,7 @@ def test_wrong_arguments_are_named(wrong):
         (partial(Shake, 0.0), "step"),
         (partial(Shake, 0.1, loose=1.0), "loose"),
         (partial(Swaps, Shake(0.1), chance=0.0), "chance"),
+        (partial(Swaps, Shake(0.1), heat=0.0), "heat"),
     ],
 )
 def test_wrong_hops_are_named(make, name):
