@@ -10,7 +10,14 @@ from .._leaves import as_array, require_fraction, require_positive
 from .._registry import Registry
 from ..inits import AbstractInit, Grown, Growth, Symmetric
 from ..lattice import suits
-from ..optimizers import LBFGS, AbstractOptimizer, BasinHopping, Shake, Swaps
+from ..optimizers import (
+    LBFGS,
+    AbstractOptimizer,
+    BasinHopping,
+    Migration,
+    Shake,
+    Swaps,
+)
 from ..potentials import Gupta
 from ..tasks import Task
 from .abandonment import Abandonment
@@ -113,8 +120,9 @@ def strong(task: Task) -> Arm:
 
 def onward(task: Task) -> Arm:
     """Basin hopping from low minima found before, cooler than from anywhere, since there is
-    less to leave; in alloys mostly by exchanges that cost little, for half of all
-    evaluations, since nobody else looks at which atom sits where."""
+    less to leave; in metals half by moves of single atoms. In alloys mostly by exchanges
+    that cost little, for half of all evaluations: nobody else looks at which atom sits
+    where."""
     shake = Shake(0.36, loose=0.4)
     if _alloy(task):
         walk = BasinHopping(
@@ -125,7 +133,8 @@ def onward(task: Task) -> Arm:
             target=0.2,
         )
         return Arm("onward", None, walk, EXCHANGES, floor=ARRANGEMENTS)
-    walk = BasinHopping(LBFGS.coarse(), shake, temperature=0.3, target=0.5)
+    hop = Migration(shake) if _metal(task) else shake
+    walk = BasinHopping(LBFGS.coarse(), hop, temperature=0.3, target=0.5)
     return Arm("onward", None, walk, HOPS)
 
 

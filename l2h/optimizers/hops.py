@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 from .._leaves import as_array, cast, require_fraction, require_positive, trained
-from ..lattice import law, rearrange, suits, swap_energies
-from ..potentials import AbstractPotential, Observation
+from ..lattice import law, migrations, rearrange, suits, swap_energies
+from ..potentials import AbstractPotential, Gupta, Observation
 from ..spaces import present
 
 # 2^32 over the golden ratio, and odd multipliers under which each input bit flips each
@@ -177,9 +177,7 @@ class Swaps(AbstractHop):
         else:
             costs = swap_energies(known, x, species, there) / (p.heat * unit.energy)
             for_pair, for_chance = jax.random.split(for_exchange)
-            # With Gumbel noise, the lowest is a draw by Boltzmann weights.
-            noisy = costs - jax.random.gumbel(for_pair, costs.shape, costs.dtype)
-            first, second = jnp.divmod(jnp.argmin(noisy), n)
+            first, second = _drawn(costs, for_pair)
             draw = jax.random.uniform(for_chance, dtype=x.dtype)
             possible = jnp.isfinite(costs[first, second])
         swapped = x.at[first].set(x[second]).at[second].set(x[first])
@@ -193,6 +191,62 @@ class Swaps(AbstractHop):
             heat=None if self.heat is None else "positive",
             hop=self.hop.trainable(),
         )
+
+
+class Migration(AbstractHop):
+    """Moves a loosely bound atom into a vacant site now and then, and otherwise hops as
+    another hop does; always so in alloys, and where nothing is known of vacant sites.
+
+    Arguments:
+        hop: what happens otherwise.
+        chance: probability of a migration.
+        heat: in natural energies; an atom and a vacancy are drawn with the Boltzmann weight
+            of what the move costs without relaxation.
+
+    Raises:
+        ValueError: if `chance` does not lie between 0 and 1, or `heat` is not positive.
+
+    Reference: `l2h.lattice.migrations`.
+    """
+
+    hop: AbstractHop
+    chance: Float[Array, ""] = eqx.field(converter=as_array, default=0.5)
+    heat: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
+
+    def __check_init__(self) -> None:
+        require_fraction(chance=self.chance)
+        require_positive(heat=self.heat)
+
+    @property
+    def dear(self) -> bool:
+        """Sites are looked for."""
+        return True
+
+    def __call__(
+        self,
+        potential: AbstractPotential,
+        minimum: Observation,
+        stretch: Float[Array, ""],
+        new: Bool[Array, ""],
+        *,
+        key: PRNGKeyArray,
+    ) -> Proposal:
+        for_hop, for_move, for_chance = jax.random.split(key, 3)
+        otherwise = self.hop(potential, minimum, stretch, new, key=for_hop)
+        alloy = isinstance(potential, Gupta) and len(potential.A) > 1
+        if alloy or not suits(potential):
+            return otherwise
+        x = potential.space.centre(minimum.positions)
+        p, unit = cast((self, potential.scale), x.dtype)
+        moves = migrations(potential, x)
+        atom, vacancy = _drawn(moves.costs / (p.heat * unit.energy), for_move)
+        moved = x.at[moves.atoms[atom]].set(moves.vacancies[vacancy])
+        possible = jnp.isfinite(moves.costs[atom, vacancy])
+        draw = jax.random.uniform(for_chance, dtype=x.dtype)
+        return _exchanged((draw < p.chance) & possible, moved, otherwise)
+
+    def trainable(self) -> PyTree:
+        return trained(self, chance="fraction", heat="positive", hop=self.hop.trainable())
 
 
 class Repair(AbstractHop):
@@ -232,6 +286,16 @@ class Repair(AbstractHop):
 
     def trainable(self) -> PyTree:
         return trained(self, hop=self.hop.trainable())
+
+
+def _drawn(
+    costs: Float[Array, "a b"], key: PRNGKeyArray
+) -> tuple[Int[Array, ""], Int[Array, ""]]:
+    """Return row and column of a draw with weights exp(-cost)."""
+    # With Gumbel noise, the lowest is such a draw.
+    noisy = costs - jax.random.gumbel(key, costs.shape, costs.dtype)
+    row, column = jnp.divmod(jnp.argmin(noisy), costs.shape[1])
+    return row, column
 
 
 def _exchanged(

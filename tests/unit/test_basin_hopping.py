@@ -13,13 +13,14 @@ from strategies import random_cluster
 
 from l2h import rollout, tasks, weights
 from l2h.domains import Domain
-from l2h.lattice import law, rearrange, swap_energies
+from l2h.lattice import law, migrations, rearrange, swap_energies
 from l2h.meta.params import count, ravel, unravel
 from l2h.optimizers import (
     LBFGS,
     Adam,
     BasinHopping,
     GradientDescent,
+    Migration,
     Repair,
     Shake,
     Swaps,
@@ -450,6 +451,65 @@ def test_absent_atoms_are_never_exchanged(heat):
     np.testing.assert_allclose(repaired.gain, alone.gain, atol=1e-9)
 
 
+def test_moves_into_vacancies_are_drawn_by_their_boltzmann_weight():
+    gold = Gupta.named("Au", 9)
+    length, unit = float(gold.scale.length), float(gold.scale.energy)
+    x = relax(gold, jnp.asarray(length * random_cluster(2, 9))).positions
+    x = np.asarray(gold.space.centre(x))
+    moves = migrations(gold, jnp.asarray(x))
+    bare = float(gold.observe(jnp.asarray(x)).energy)
+    for a in (0, 3):
+        # An atom at its new place, nothing else moved.
+        there = x.copy()
+        there[int(moves.atoms[a])] = np.asarray(moves.vacancies[0])
+        cost = float(gold.observe(jnp.asarray(there)).energy) - bare
+        assert float(moves.costs[a, 0]) == pytest.approx(cost, rel=1e-6)
+    heat, count = 0.5, 2000
+    weights = np.exp(-np.asarray(moves.costs, float) / (heat * unit))
+    weights /= weights.sum()
+    tried = hops(Migration(Shake(0.2), chance=0.999999, heat=heat), gold, x, count)
+    assert np.all(np.sum(np.any(tried != x, axis=2), axis=1) == 1)
+    for a, b in np.argwhere(weights > 0.02):
+        atom, place = int(moves.atoms[a]), np.asarray(moves.vacancies[b])
+        found = np.mean(np.linalg.norm(tried[:, atom] - place, axis=1) < 1e-6)
+        sigma = np.sqrt(weights[a, b] * (1 - weights[a, b]) / count)
+        assert abs(found - weights[a, b]) < 5 * sigma
+    assert np.sum(weights > 0.02) >= 3
+    # And so often as is asked for.
+    tried = hops(Migration(Shake(0.2), chance=0.3, heat=heat), gold, x, count)
+    shaken = np.sum(np.any(tried != x, axis=2), axis=1) == 9
+    assert abs(np.mean(shaken) - 0.7) < 5 * np.sqrt(0.21 / count)
+
+
+def test_absent_atoms_do_not_migrate():
+    there = np.arange(8) < 6
+    gold = potential_with(Gupta.named("Au", 8), Partial(present=jnp.asarray(there)))
+    x = 2.9 * np.concatenate([random_cluster(0, 6), np.zeros((2, 3))])
+    x[:6] -= x[:6].mean(axis=0)
+    tried = hops(Migration(Shake(0.2), chance=0.999999), gold, x, 300)
+    moved = np.any(np.abs(tried - x) > 1e-9, axis=2)
+    assert not np.any(moved[:, 6:]) and np.all(np.sum(moved, axis=1) == 1)
+
+
+@pytest.mark.parametrize(
+    "potential",
+    [
+        Gupta.named("Ag-Au", np.array([0, 0, 1, 1, 0])),
+        Gupta.named("Au", 5, taper=Taper(5.0, 6.0)),
+    ],
+    ids=["alloy", "without a law"],
+)
+def test_no_atom_migrates_in_alloys_or_without_sites(potential):
+    x = jnp.asarray(2.9 * random_cluster(0, 5))
+    seen, one = potential.observe(x), jnp.asarray(1.0)
+    hop, shake = Migration(Shake(0.2)), Shake(0.2)
+    proposed = hop(potential, seen, one, jnp.asarray(True), key=KEY)
+    key = jax.random.split(KEY, 3)[0]
+    expected = shake(potential, seen, one, jnp.asarray(True), key=key)
+    np.testing.assert_array_equal(proposed.positions, expected.positions)
+    assert proposed.stretched
+
+
 def test_every_pair_is_drawn_alike_where_costs_are_unknown():
     alloy = Gupta.named("Ag-Au", np.array([0, 0, 1, 1, 0]), taper=Taper(5.0, 6.0))
     x = 2.9 * random_cluster(0, 5)
@@ -464,11 +524,13 @@ def test_walkers_that_weigh_pairs_hop_one_after_the_other():
     shake = Shake(0.2)
     assert not shake.dear and not Swaps(shake).dear
     assert Swaps(shake, heat=0.1).dear and Swaps(Repair(shake)).dear
+    assert Migration(shake).dear
 
 
 def test_heat_is_trained_where_it_is_used():
     plain = BasinHopping(LBFGS(), Swaps(Shake(0.2)))
     assert count(BasinHopping(LBFGS(), Swaps(Shake(0.2), heat=0.1))) == count(plain) + 1
+    assert count(BasinHopping(LBFGS(), Migration(Shake(0.2)))) == count(plain) + 1
 
 
 @pytest.mark.parametrize("potential", [LJ, Gupta.named("Au", 8)])
@@ -548,6 +610,8 @@ def test_wrong_arguments_are_named(wrong):
         (partial(Shake, 0.1, loose=1.0), "loose"),
         (partial(Swaps, Shake(0.1), chance=0.0), "chance"),
         (partial(Swaps, Shake(0.1), heat=0.0), "heat"),
+        (partial(Migration, Shake(0.1), heat=-1.0), "heat"),
+        (partial(Migration, Shake(0.1), chance=1.0), "chance"),
     ],
 )
 def test_wrong_hops_are_named(make, name):

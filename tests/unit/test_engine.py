@@ -18,7 +18,7 @@ from l2h.engine.bandit import Tally
 from l2h.engine.ledger import SPARE, Ledger
 from l2h.engine.problem import Problem
 from l2h.inits import Grown, Harmonic, Spent, Uniform
-from l2h.optimizers import LBFGS, Adam, Swaps
+from l2h.optimizers import LBFGS, Adam, Migration, Shake, Swaps
 from l2h.potentials import FunctionPotential, LennardJones
 from l2h.spaces import Free
 from l2h.tasks import Task
@@ -121,6 +121,8 @@ def test_alloys_exchange_atoms_for_half_of_all_evaluations():
     )
     assert alloy["onward"].floor == 0.5 and metal["onward"].floor is None
     assert isinstance(alloy["onward"].walk.hop, Swaps)
+    assert isinstance(metal["onward"].walk.hop, Migration)
+    assert isinstance(ARMS["onward"](LJ13).walk.hop, Shake)
     assert alloy["learned"].floor == 0.3 and metal["learned"].floor is None
     # Long walks wait until there is something to begin from.
     assert default(tasks.get("Ag6Au7"))[0] == "learned"
