@@ -6,11 +6,18 @@ import equinox as eqx
 from jaxtyping import Array, Float
 
 from .. import weights
-from .._leaves import as_array, require_positive
+from .._leaves import as_array, require_fraction, require_positive
 from .._registry import Registry
 from ..inits import AbstractInit, Grown, Growth, Symmetric
 from ..lattice import suits
-from ..optimizers import LBFGS, AbstractOptimizer, BasinHopping, Shake
+from ..optimizers import (
+    LBFGS,
+    AbstractOptimizer,
+    BasinHopping,
+    Migration,
+    Shake,
+    Swaps,
+)
 from ..potentials import Gupta
 from ..tasks import Task
 from .abandonment import Abandonment
@@ -18,6 +25,10 @@ from .abandonment import Abandonment
 # Steps of a walk of hops. Longer ones find as much for the same evaluations, but wait
 # longer until their share pays for one (docs/search.md).
 HOPS = 400
+# Those of exchanges in alloys: short, so that they take their turns from the beginning.
+EXCHANGES = 200
+# Floors in alloys, whose lowest minimum is a matter of shape and of arrangement.
+SHAPES, ARRANGEMENTS = 0.3, 0.5
 # Those of learned hops, which were trained for that many.
 LEARNED_HOPS = 1000
 # Distance above the best, as a fraction of its binding energy, at which attempts are given
@@ -36,9 +47,12 @@ class Arm(eqx.Module):
             quenched. None quenches the start.
         steps: of the walk; static.
         allowance: how much of the search's window of abandonment attempts are allowed.
+        floor: fraction of all evaluations that it gets at least; that of the search's
+            shares if None; static.
 
     Raises:
-        ValueError: if `steps` do not go with `walk`, or the allowance is not positive.
+        ValueError: if `steps` do not go with `walk`, the allowance is not positive, or the
+            floor does not lie between 0 and 1.
     """
 
     name: str = eqx.field(static=True)
@@ -46,6 +60,7 @@ class Arm(eqx.Module):
     walk: AbstractOptimizer | None = None
     steps: int = eqx.field(static=True, default=0)
     allowance: Float[Array, ""] = eqx.field(converter=as_array, default=1.0)
+    floor: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self) -> None:
         if (self.walk is None) != (self.steps == 0) or self.steps < 0:
@@ -54,6 +69,8 @@ class Arm(eqx.Module):
                 "positive number of steps with an optimizer, and zero without."
             )
         require_positive(allowance=self.allowance)
+        if self.floor is not None:
+            require_fraction(floor=self.floor)
 
     @staticmethod
     def growing(name: str, growth: Growth) -> "Arm":
@@ -102,18 +119,31 @@ def strong(task: Task) -> Arm:
 
 
 def onward(task: Task) -> Arm:
-    """Basin hopping from low minima found before; in alloys in two phases, else cooler
-    than from anywhere, since there is less to leave."""
+    """Basin hopping from low minima found before, cooler than from anywhere, since there is
+    less to leave; in metals half by moves of single atoms. In alloys mostly by exchanges
+    that cost little, for half of all evaluations: nobody else looks at which atom sits
+    where."""
+    shake = Shake(0.36, loose=0.4)
     if _alloy(task):
-        return Arm("onward", None, BasinHopping.strong(), HOPS)
-    walk = BasinHopping(LBFGS.coarse(), Shake(0.36, loose=0.4), temperature=0.3, target=0.5)
+        walk = BasinHopping(
+            LBFGS.coarse(),
+            Swaps(shake, chance=0.8, heat=0.05),
+            temperature=0.1,
+            tolerance=0.05,
+            target=0.2,
+        )
+        return Arm("onward", None, walk, EXCHANGES, floor=ARRANGEMENTS)
+    hop = Migration(shake) if _metal(task) else shake
+    walk = BasinHopping(LBFGS.coarse(), hop, temperature=0.3, target=0.5)
     return Arm("onward", None, walk, HOPS)
 
 
 def learned(task: Task) -> Arm:
-    """Let a learned optimizer run from the task's own starts, then quench."""
+    """Let a learned optimizer run from the task's own starts, then quench; in alloys for
+    enough of all evaluations that exchanges have other shapes to begin from."""
     name, steps = _network(task)
-    return Arm("learned", task.init, weights.load(name), steps)
+    floor = SHAPES if _alloy(task) else None
+    return Arm("learned", task.init, weights.load(name), steps, floor=floor)
 
 
 def learned_symmetric(task: Task) -> Arm:
@@ -189,7 +219,7 @@ def default(task: Task) -> tuple[str, ...]:
     descents = ("learned", "learned-symmetric") if known else ("symmetric",)
     if known and _alloy(task):
         # Which atom sits where decides, which growth leaves open (docs/measurements.md).
-        return ("learned-hopping", *descents, "onward", "bh-strong")
+        return (*descents, "onward", "learned-hopping", "bh-strong")
     return ("grown", "grown-quiet", *descents, "onward", "bh-strong")
 
 

@@ -32,6 +32,8 @@ class Tally:
     """Attempts that ended in the lowest minimum known now."""
     best: float = np.inf
     """Lowest energy."""
+    floor: float | None = None
+    """Fraction of all evaluations that it gets at least; that of the shares if None."""
 
     @property
     def cost(self) -> float:
@@ -63,7 +65,8 @@ class Shares:
 
     Arguments:
         adaptive: whether what pays gets more.
-        floor: fraction of all evaluations that every arm gets at least.
+        floor: fraction of all evaluations that every arm gets at least, unless it has a
+            floor of its own.
 
     Reference: Thompson 1933, doi:10.1093/biomet/25.3-4.285.
     """
@@ -86,8 +89,9 @@ class Shares:
         if not self.adaptive:
             return int(np.argmin(spent))
         costs = np.array([t.cost for t in tallies])
+        floors = np.array([self.floor if t.floor is None else t.floor for t in tallies])
         # In attempts, so that a dear arm is not tried before its floor has paid for it.
-        lacking = (self.floor * total - spent) / costs
+        lacking = (floors * total - spent) / costs
         if lacking.max() > 1:
             return int(np.argmax(lacking))
         random = Domain.SHARES.generator(seed, number)

@@ -45,7 +45,7 @@ PAUSE = 5.0
 # So many failed attempts in a row, and something is wrong with the potential.
 FAILURES = 3
 # Of the engine's ways, on which results depend: books of another one are not continued.
-EDITION = 6
+EDITION = 7
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,10 @@ class _Search:
             "edition": EDITION,
         }
         self.file = None if folder is None else folder / FILE
-        tallies = [Tally(arm.name, arm.least(problem.rule)) for arm in problem.arms]
+        tallies = [
+            Tally(arm.name, arm.least(problem.rule), floor=arm.floor)
+            for arm in problem.arms
+        ]
         self.ledger = Ledger(task, tallies)
         if self.file is not None and self.file.exists():
             self.ledger = Ledger.read(self.file, task, self.settings)

@@ -163,6 +163,22 @@ def _best_exchange(
     law: AbstractLaw, lattice: Lattice, occupied: Bool[Array, " t"]
 ) -> tuple[Int[Array, ""], Int[Array, ""], Float[Array, ""]]:
     """Return the atom, the vacancy and the change of energy of the best exchange."""
+    atoms, holes, change = exchanges(law, lattice, occupied)
+    a, b = jnp.divmod(jnp.argmin(change), change.shape[1])
+    return atoms[a], holes[b], change[a, b]
+
+
+def exchanges(
+    law: AbstractLaw, lattice: Lattice, occupied: Bool[Array, " t"]
+) -> tuple[Int[Array, " a"], Int[Array, " b"], Float[Array, "a b"]]:
+    """Return the least bound atoms and the best vacancies, and the change of energy when an
+    atom (row) moves into a vacancy (column); infinite where there is none.
+
+    Arguments:
+        law: what bonds are worth.
+        lattice: sites.
+        occupied: which of them hold an atom.
+    """
     here = occupied.astype(lattice.pair.dtype)
     worth = eqx.tree_at(lambda o: o.occupied, lattice, occupied).insertion(law)
     vacant = lattice.exists & ~occupied
@@ -175,13 +191,7 @@ def _best_exchange(
     else:
         change = _many_body(law, lattice, here, atoms, holes)
     possible = jnp.isfinite(weak)[:, None] & jnp.isfinite(free)[None]
-    change = jnp.where(possible, change, jnp.inf)
-    index = jnp.argmin(change)
-    return (
-        atoms[index // change.shape[1]],
-        holes[index % change.shape[1]],
-        change.ravel()[index],
-    )
+    return atoms, holes, jnp.where(possible, change, jnp.inf)
 
 
 def _many_body(

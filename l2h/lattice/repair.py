@@ -6,10 +6,10 @@ from jaxtyping import Array, Float, Int
 
 from .._leaves import cast
 from ..potentials import AbstractPotential, Gupta
-from ..spaces import padded
-from .exchange import settle
+from ..spaces import padded, present
+from .exchange import Lattice, exchanges, settle
 from .grow import Growing
-from .law import law, suits
+from .law import AbstractLaw, law, suits
 from .swaps import arrange
 
 
@@ -33,19 +33,60 @@ def rearrange(potential: AbstractPotential, positions: Float[Array, "n d"]) -> R
     Raises:
         ValueError: if the potential's clusters cannot be rearranged.
     """
+    known = _known(potential)
+    unit, zero = cast(potential.scale, positions.dtype), jnp.asarray(0, jnp.int32)
+    if isinstance(potential, Gupta) and len(potential.A) > 1:
+        there = present(potential.space, len(positions))
+        swapped, gain = arrange(known, positions, potential.species, unit.energy, there)
+        return Rearranged(swapped, gain, zero)
+    n, cluster = len(positions), _cluster(potential, positions)
+    changed, gain = settle(known, cluster, cluster.count, unit.length, unit.energy)
+    return Rearranged(changed.positions[:n] * unit.length, gain, changed.probes)
+
+
+class Migrations(eqx.Module):
+    """Atoms of a cluster that may move, and where to, without relaxation."""
+
+    atoms: Int[Array, " a"]
+    """The least bound ones."""
+    vacancies: Float[Array, "b 3"]
+    """The best vacant sites, in the potential's unit of length."""
+    costs: Float[Array, "a b"]
+    """Change of energy when an atom (row) moves to a vacancy (column); infinite where there
+    is none."""
+
+
+def migrations(potential: AbstractPotential, positions: Float[Array, "n d"]) -> Migrations:
+    """Return what it costs to move single atoms into vacant sites.
+
+    Arguments:
+        potential: of free clusters of one species, and with a known law.
+        positions: of a relaxed structure, in the potential's unit of length.
+
+    Raises:
+        ValueError: if the potential's clusters have no vacant sites.
+    """
+    known, unit = _known(potential), cast(potential.scale, positions.dtype)
+    cluster = _cluster(potential, positions)
+    lattice, _ = Lattice.around(known, cluster, unit.length)
+    atoms, holes, costs = exchanges(known, lattice, lattice.occupied)
+    return Migrations(atoms, lattice.positions[holes] * unit.length, costs)
+
+
+def _known(potential: AbstractPotential) -> AbstractLaw:
+    """Return the law of a potential that has vacant sites."""
     known = law(potential)
     if known is None or not suits(potential):
         raise ValueError(
             f"potential: {type(potential).__name__} has no vacant sites; its space has "
             "images, or no law is registered (l2h.lattice.law)."
         )
-    unit, zero = cast(potential.scale, positions.dtype), jnp.asarray(0, jnp.int32)
-    if isinstance(potential, Gupta) and len(potential.A) > 1:
-        swapped, gain = arrange(known, positions, potential.species, unit.energy)
-        return Rearranged(swapped, gain, zero)
-    n = len(positions)
-    natural = jnp.pad(positions / unit.length, ((0, padded(n) - n), (0, 0)))
+    return known
+
+
+def _cluster(potential: AbstractPotential, positions: Float[Array, "n d"]) -> Growing:
+    """Return atoms in natural lengths, with room for whole vector registers."""
+    n, length = len(positions), cast(potential.scale, positions.dtype).length
+    natural = jnp.pad(positions / length, ((0, padded(n) - n), (0, 0)))
     count = jnp.asarray(potential.space.atoms(n), jnp.int32)
-    cluster = Growing(natural, count, zero)
-    changed, gain = settle(known, cluster, count, unit.length, unit.energy)
-    return Rearranged(changed.positions[:n] * unit.length, gain, changed.probes)
+    return Growing(natural, count, jnp.asarray(0, jnp.int32))

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from .law import AbstractLaw
 from .sites import squared_distances
@@ -14,7 +14,10 @@ GAIN, SWAPS = 0.01, 100
 
 
 def swap_energies(
-    law: AbstractLaw, positions: Float[Array, "n 3"], species: Int[Array, " n"]
+    law: AbstractLaw,
+    positions: Float[Array, "n 3"],
+    species: Int[Array, " n"],
+    present: Bool[Array, " n"] | None = None,
 ) -> Float[Array, "n n"]:
     """Return the exact change of energy when an atom of species 0 (row) and one of species
     1 (column) change places, without relaxation; infinite for all other pairs.
@@ -23,10 +26,13 @@ def swap_energies(
         law: pair and embedding terms.
         positions: in the unit of the law.
         species: zero or one for each atom.
+        present: which atoms exist; all by default.
     """
     n = len(positions)
+    exists = jnp.ones(n, bool) if present is None else present
+    both = exists[:, None] & exists[None]
     squared = squared_distances(positions, positions)
-    squared = jnp.where(jnp.eye(n, dtype=bool), jnp.inf, squared)
+    squared = jnp.where(both & ~jnp.eye(n, dtype=bool), squared, jnp.inf)
     zeros = jnp.zeros(n, jnp.int32)
     ones = zeros + 1
     alone = jnp.eye(n, dtype=bool)
@@ -61,7 +67,7 @@ def swap_energies(
         at_column = density[0][None] - weight[0, 0] + weight[0, 1]
         change += law.embed(at_row) - law.embed(density[0])[:, None]
         change += law.embed(at_column) - law.embed(density[1])[None]
-    return jnp.where(~is_one[:, None] & is_one[None], change, jnp.inf)
+    return jnp.where(both & ~is_one[:, None] & is_one[None], change, jnp.inf)
 
 
 def arrange(
@@ -69,6 +75,7 @@ def arrange(
     positions: Float[Array, "n 3"],
     species: Int[Array, " n"],
     unit: Float[Array, ""] | float,
+    present: Bool[Array, " n"] | None = None,
 ) -> tuple[Float[Array, "n 3"], Float[Array, ""]]:
     """Swap unlike atoms, the pair that gains most first, while that lowers the energy.
 
@@ -77,6 +84,7 @@ def arrange(
         positions: in the unit of the law.
         species: zero or one for each atom; those of the result.
         unit: natural energy, in the unit of the law.
+        present: which atoms exist; all by default.
 
     Returns:
         Positions, exchanged between atoms, and the energy gained without relaxation.
@@ -88,7 +96,7 @@ def arrange(
 
     def body(state: Any) -> Any:
         x, total, _, count = state
-        change = swap_energies(law, x, species)
+        change = swap_energies(law, x, species, present)
         index = jnp.argmin(change)
         a, b = index // len(x), index % len(x)
         gain = -change[a, b]

@@ -8,6 +8,7 @@ from .fire import Fire as Fire
 from .gradient_descent import GradientDescent as GradientDescent
 from .hops import (
     AbstractHop as AbstractHop,
+    Migration as Migration,
     Proposal as Proposal,
     Repair as Repair,
     Shake as Shake,

@@ -1,18 +1,19 @@
 """Where a search tries next, once it sits in a minimum."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import jax.scipy.special as jsp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 from .._leaves import as_array, cast, require_fraction, require_positive, trained
-from ..lattice import rearrange, suits
-from ..potentials import AbstractPotential, Observation
+from ..lattice import law, migrations, rearrange, suits, swap_energies
+from ..potentials import AbstractPotential, Gupta, Observation
+from ..spaces import present
 
 # 2^32 over the golden ratio, and odd multipliers under which each input bit flips each
 # output bit half of the time.
@@ -31,9 +32,11 @@ class Proposal(eqx.Module):
 class AbstractHop(eqx.Module):
     """Proposes a structure from a minimum."""
 
-    dear: ClassVar[bool] = False
-    """Whether a proposal takes as long as many evaluations: walkers of a batch then hop
-    one after the other."""
+    @property
+    def dear(self) -> bool:
+        """Whether a proposal takes as long as many evaluations: walkers of a batch then hop
+        one after the other."""
+        return False
 
     @abstractmethod
     def __call__(
@@ -122,16 +125,29 @@ class Swaps(AbstractHop):
     Arguments:
         hop: what happens otherwise, and always where all atoms are alike.
         chance: probability of an exchange.
+        heat: in natural energies; a pair is drawn with the Boltzmann weight of what its
+            exchange costs without relaxation. None draws every pair alike, and so it is
+            wherever nothing is known of that cost.
 
     Raises:
-        ValueError: if `chance` does not lie between 0 and 1.
+        ValueError: if `chance` does not lie between 0 and 1, or `heat` is not positive.
+
+    Reference: `l2h.lattice.swap_energies`.
     """
 
     hop: AbstractHop
     chance: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
+    heat: Float[Array, ""] | None = eqx.field(converter=as_array, default=None)
 
     def __check_init__(self) -> None:
         require_fraction(chance=self.chance)
+        if self.heat is not None:
+            require_positive(heat=self.heat)
+
+    @property
+    def dear(self) -> bool:
+        """Whether costs are weighed, here or within."""
+        return self.heat is not None or self.hop.dear
 
     def __call__(
         self,
@@ -148,17 +164,89 @@ class Swaps(AbstractHop):
         if species is None:
             return otherwise
         x = minimum.positions
-        p = cast(self, x.dtype)
-        draws = jax.random.uniform(for_exchange, (2 * len(x) + 1,), x.dtype)
-        first = jnp.argmax(draws[: len(x)])
-        unlike = species != species[first]
-        second = jnp.argmax(jnp.where(unlike, draws[len(x) : -1], -1))
+        n, there = len(x), present(potential.space, len(x))
+        p, unit = cast((self, potential.scale), x.dtype)
+        known = law(potential) if suits(potential) else None
+        if known is None or p.heat is None:
+            draws = jax.random.uniform(for_exchange, (2 * n + 1,), x.dtype)
+            draw = draws[-1]
+            first = jnp.argmax(jnp.where(there, draws[:n], -1))
+            unlike = there & (species != species[first])
+            second = jnp.argmax(jnp.where(unlike, draws[n:-1], -1))
+            possible = jnp.any(unlike)
+        else:
+            costs = swap_energies(known, x, species, there) / (p.heat * unit.energy)
+            for_pair, for_chance = jax.random.split(for_exchange)
+            first, second = _drawn(costs, for_pair)
+            draw = jax.random.uniform(for_chance, dtype=x.dtype)
+            possible = jnp.isfinite(costs[first, second])
         swapped = x.at[first].set(x[second]).at[second].set(x[first])
-        exchanged = (draws[-1] < p.chance) & jnp.any(unlike)
+        exchanged = (draw < p.chance) & possible
         return _exchanged(exchanged, swapped, otherwise)
 
     def trainable(self) -> PyTree:
-        return trained(self, chance="fraction", hop=self.hop.trainable())
+        return trained(
+            self,
+            chance="fraction",
+            heat=None if self.heat is None else "positive",
+            hop=self.hop.trainable(),
+        )
+
+
+class Migration(AbstractHop):
+    """Moves a loosely bound atom into a vacant site now and then, and otherwise hops as
+    another hop does; always so in alloys, and where nothing is known of vacant sites.
+
+    Arguments:
+        hop: what happens otherwise.
+        chance: probability of a migration.
+        heat: in natural energies; an atom and a vacancy are drawn with the Boltzmann weight
+            of what the move costs without relaxation.
+
+    Raises:
+        ValueError: if `chance` does not lie between 0 and 1, or `heat` is not positive.
+
+    Reference: `l2h.lattice.migrations`.
+    """
+
+    hop: AbstractHop
+    chance: Float[Array, ""] = eqx.field(converter=as_array, default=0.5)
+    heat: Float[Array, ""] = eqx.field(converter=as_array, default=0.3)
+
+    def __check_init__(self) -> None:
+        require_fraction(chance=self.chance)
+        require_positive(heat=self.heat)
+
+    @property
+    def dear(self) -> bool:
+        """Sites are looked for."""
+        return True
+
+    def __call__(
+        self,
+        potential: AbstractPotential,
+        minimum: Observation,
+        stretch: Float[Array, ""],
+        new: Bool[Array, ""],
+        *,
+        key: PRNGKeyArray,
+    ) -> Proposal:
+        for_hop, for_move, for_chance = jax.random.split(key, 3)
+        otherwise = self.hop(potential, minimum, stretch, new, key=for_hop)
+        alloy = isinstance(potential, Gupta) and len(potential.A) > 1
+        if alloy or not suits(potential):
+            return otherwise
+        x = potential.space.centre(minimum.positions)
+        p, unit = cast((self, potential.scale), x.dtype)
+        moves = migrations(potential, x)
+        atom, vacancy = _drawn(moves.costs / (p.heat * unit.energy), for_move)
+        moved = x.at[moves.atoms[atom]].set(moves.vacancies[vacancy])
+        possible = jnp.isfinite(moves.costs[atom, vacancy])
+        draw = jax.random.uniform(for_chance, dtype=x.dtype)
+        return _exchanged((draw < p.chance) & possible, moved, otherwise)
+
+    def trainable(self) -> PyTree:
+        return trained(self, chance="fraction", heat="positive", hop=self.hop.trainable())
 
 
 class Repair(AbstractHop):
@@ -173,7 +261,11 @@ class Repair(AbstractHop):
     """
 
     hop: AbstractHop
-    dear: ClassVar[bool] = True
+
+    @property
+    def dear(self) -> bool:
+        """Sites are looked for."""
+        return True
 
     def __call__(
         self,
@@ -194,6 +286,16 @@ class Repair(AbstractHop):
 
     def trainable(self) -> PyTree:
         return trained(self, hop=self.hop.trainable())
+
+
+def _drawn(
+    costs: Float[Array, "a b"], key: PRNGKeyArray
+) -> tuple[Int[Array, ""], Int[Array, ""]]:
+    """Return row and column of a draw with weights exp(-cost)."""
+    # With Gumbel noise, the lowest is such a draw.
+    noisy = costs - jax.random.gumbel(key, costs.shape, costs.dtype)
+    row, column = jnp.divmod(jnp.argmin(noisy), costs.shape[1])
+    return row, column
 
 
 def _exchanged(

@@ -7,6 +7,6 @@ from .base import (
     padded as padded,
 )
 from .free import Free as Free
-from .partial import Partial as Partial
+from .partial import Partial as Partial, present as present
 from .periodic import Periodic as Periodic
 from .wrapper import AbstractWrapper as AbstractWrapper

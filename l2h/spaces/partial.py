@@ -49,3 +49,8 @@ class Partial(AbstractSpace):
         self, fractions: Float[Array, "n d"], edge: Float[Array, ""]
     ) -> Float[Array, "n d"]:
         return Free(self.dimension).scatter(fractions, edge)
+
+
+def present(space: AbstractSpace, n: int) -> Bool[Array, " n"]:
+    """Return which of `n` rows are atoms."""
+    return space.present if isinstance(space, Partial) else jnp.ones(n, bool)

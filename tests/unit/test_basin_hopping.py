@@ -13,13 +13,14 @@ from strategies import random_cluster
 
 from l2h import rollout, tasks, weights
 from l2h.domains import Domain
-from l2h.lattice import rearrange
+from l2h.lattice import law, migrations, rearrange, swap_energies
 from l2h.meta.params import count, ravel, unravel
 from l2h.optimizers import (
     LBFGS,
     Adam,
     BasinHopping,
     GradientDescent,
+    Migration,
     Repair,
     Shake,
     Swaps,
@@ -33,8 +34,10 @@ from l2h.potentials import (
     LennardJones,
     Scale,
     StillingerWeber,
+    Taper,
+    potential_with,
 )
-from l2h.spaces import Free, Periodic
+from l2h.spaces import Free, Partial, Periodic
 
 KEY = jax.random.key(5)
 LJ = LennardJones()
@@ -394,12 +397,150 @@ def test_swaps_exchange_unlike_atoms_only():
     }
 
 
+def swapped_energy(potential, x, i, j):
+    order = np.arange(len(x))
+    order[[i, j]] = j, i
+    return float(potential.observe(jnp.asarray(x[order])).energy)
+
+
+def test_pairs_are_drawn_by_the_boltzmann_weight_of_their_exchange():
+    species = np.array([0, 0, 0, 1, 1, 0])
+    alloy = Gupta.named("Pd-Pt", species)
+    x = np.asarray(relax(alloy, jnp.asarray(2.7 * random_cluster(0, 6))).positions)
+    pairs = [(i, j) for i in range(6) for j in range(6) if species[i] < species[j]]
+    costs = np.array([swapped_energy(alloy, x, *pair) for pair in pairs])
+    costs -= float(alloy.observe(jnp.asarray(x)).energy)
+    heat = 2 * np.ptp(costs) / float(alloy.scale.energy) / len(pairs)
+    weights = np.exp(-costs / (heat * float(alloy.scale.energy)))
+    weights /= weights.sum()
+    count = 4000
+    tried = hops(Swaps(Shake(0.2), chance=0.999999, heat=heat), alloy, x, count)
+    drawn = [tuple(np.flatnonzero(np.any(y != x, axis=1))) for y in tried]
+    for pair, weight in zip(pairs, weights, strict=True):
+        found = drawn.count(tuple(sorted(pair))) / count
+        assert abs(found - weight) < 5 * np.sqrt(weight * (1 - weight) / count) + 1e-12
+    assert weights.max() > 3 * weights.min()
+    # And so often as is asked for.
+    tried = hops(Swaps(Shake(0.2), chance=0.3, heat=heat), alloy, x, count)
+    shaken = np.array([np.all(np.any(y != x, axis=1)) for y in tried])
+    assert abs(np.mean(shaken) - 0.7) < 5 * np.sqrt(0.21 / count)
+
+
+@pytest.mark.parametrize("heat", [None, 0.5])
+def test_absent_atoms_are_never_exchanged(heat):
+    species = np.array([0, 1, 0, 1, 1, 0, 1, 0])
+    there = np.arange(8) < 5
+    bare = Gupta.named("Ag-Au", species[:5])
+    alloy = potential_with(
+        Gupta.named("Ag-Au", species), Partial(present=jnp.asarray(there))
+    )
+    # Absent atoms lie in the middle of the others.
+    x = 2.9 * np.concatenate([random_cluster(0, 5), np.zeros((3, 3))])
+    tried = hops(Swaps(Shake(0.2), chance=0.999999, heat=heat), alloy, x, 500)
+    pairs = {tuple(np.flatnonzero(np.any(y != x, axis=1))) for y in tried}
+    assert pairs == {(0, 1), (0, 3), (0, 4), (1, 2), (2, 3), (2, 4)}
+    costs = swap_energies(law(alloy), jnp.asarray(x), alloy.species, jnp.asarray(there))
+    known = swap_energies(law(bare), jnp.asarray(x[:5]), bare.species)
+    np.testing.assert_allclose(costs[:5, :5], known, rtol=1e-9)
+    assert np.all(np.isinf(costs[5:])) and np.all(np.isinf(costs[:, 5:]))
+    # Nor does their place decide how the others are arranged.
+    repaired = rearrange(alloy, jnp.asarray(x))
+    alone = rearrange(bare, jnp.asarray(x[:5]))
+    np.testing.assert_array_equal(repaired.positions[5:], x[5:])
+    np.testing.assert_allclose(repaired.positions[:5], alone.positions)
+    np.testing.assert_allclose(repaired.gain, alone.gain, atol=1e-9)
+
+
+def test_moves_into_vacancies_are_drawn_by_their_boltzmann_weight():
+    gold = Gupta.named("Au", 9)
+    length, unit = float(gold.scale.length), float(gold.scale.energy)
+    x = relax(gold, jnp.asarray(length * random_cluster(2, 9))).positions
+    x = np.asarray(gold.space.centre(x))
+    moves = migrations(gold, jnp.asarray(x))
+    bare = float(gold.observe(jnp.asarray(x)).energy)
+    for a in (0, 3):
+        # An atom at its new place, nothing else moved.
+        there = x.copy()
+        there[int(moves.atoms[a])] = np.asarray(moves.vacancies[0])
+        cost = float(gold.observe(jnp.asarray(there)).energy) - bare
+        assert float(moves.costs[a, 0]) == pytest.approx(cost, rel=1e-6)
+    heat, count = 0.5, 2000
+    weights = np.exp(-np.asarray(moves.costs, float) / (heat * unit))
+    weights /= weights.sum()
+    tried = hops(Migration(Shake(0.2), chance=0.999999, heat=heat), gold, x, count)
+    assert np.all(np.sum(np.any(tried != x, axis=2), axis=1) == 1)
+    for a, b in np.argwhere(weights > 0.02):
+        atom, place = int(moves.atoms[a]), np.asarray(moves.vacancies[b])
+        found = np.mean(np.linalg.norm(tried[:, atom] - place, axis=1) < 1e-6)
+        sigma = np.sqrt(weights[a, b] * (1 - weights[a, b]) / count)
+        assert abs(found - weights[a, b]) < 5 * sigma
+    assert np.sum(weights > 0.02) >= 3
+    # And so often as is asked for.
+    tried = hops(Migration(Shake(0.2), chance=0.3, heat=heat), gold, x, count)
+    shaken = np.sum(np.any(tried != x, axis=2), axis=1) == 9
+    assert abs(np.mean(shaken) - 0.7) < 5 * np.sqrt(0.21 / count)
+
+
+def test_absent_atoms_do_not_migrate():
+    there = np.arange(8) < 6
+    gold = potential_with(Gupta.named("Au", 8), Partial(present=jnp.asarray(there)))
+    x = 2.9 * np.concatenate([random_cluster(0, 6), np.zeros((2, 3))])
+    x[:6] -= x[:6].mean(axis=0)
+    tried = hops(Migration(Shake(0.2), chance=0.999999), gold, x, 300)
+    moved = np.any(np.abs(tried - x) > 1e-9, axis=2)
+    assert not np.any(moved[:, 6:]) and np.all(np.sum(moved, axis=1) == 1)
+
+
+@pytest.mark.parametrize(
+    "potential",
+    [
+        Gupta.named("Ag-Au", np.array([0, 0, 1, 1, 0])),
+        Gupta.named("Au", 5, taper=Taper(5.0, 6.0)),
+    ],
+    ids=["alloy", "without a law"],
+)
+def test_no_atom_migrates_in_alloys_or_without_sites(potential):
+    x = jnp.asarray(2.9 * random_cluster(0, 5))
+    seen, one = potential.observe(x), jnp.asarray(1.0)
+    hop, shake = Migration(Shake(0.2)), Shake(0.2)
+    proposed = hop(potential, seen, one, jnp.asarray(True), key=KEY)
+    key = jax.random.split(KEY, 3)[0]
+    expected = shake(potential, seen, one, jnp.asarray(True), key=key)
+    np.testing.assert_array_equal(proposed.positions, expected.positions)
+    assert proposed.stretched
+
+
+def test_every_pair_is_drawn_alike_where_costs_are_unknown():
+    alloy = Gupta.named("Ag-Au", np.array([0, 0, 1, 1, 0]), taper=Taper(5.0, 6.0))
+    x = 2.9 * random_cluster(0, 5)
+    shake = Shake(0.2)
+    np.testing.assert_array_equal(
+        hops(Swaps(shake, 0.5, heat=0.1), alloy, x, 50),
+        hops(Swaps(shake, 0.5), alloy, x, 50),
+    )
+
+
+def test_walkers_that_weigh_pairs_hop_one_after_the_other():
+    shake = Shake(0.2)
+    assert not shake.dear and not Swaps(shake).dear
+    assert Swaps(shake, heat=0.1).dear and Swaps(Repair(shake)).dear
+    assert Migration(shake).dear
+
+
+def test_heat_is_trained_where_it_is_used():
+    plain = BasinHopping(LBFGS(), Swaps(Shake(0.2)))
+    assert count(BasinHopping(LBFGS(), Swaps(Shake(0.2), heat=0.1))) == count(plain) + 1
+    assert count(BasinHopping(LBFGS(), Migration(Shake(0.2)))) == count(plain) + 1
+
+
 @pytest.mark.parametrize("potential", [LJ, Gupta.named("Au", 8)])
-def test_swaps_do_nothing_where_all_atoms_are_alike(potential):
+@pytest.mark.parametrize("heat", [None, 0.1])
+def test_swaps_do_nothing_where_all_atoms_are_alike(potential, heat):
     x = 2.9 * random_cluster(0, 8)
     shake = Shake(0.2)
     np.testing.assert_array_equal(
-        hops(Swaps(shake), potential, x, 20), hops(shake, potential, x, 20, inner=True)
+        hops(Swaps(shake, heat=heat), potential, x, 20),
+        hops(shake, potential, x, 20, inner=True),
     )
 
 
@@ -468,6 +609,9 @@ def test_wrong_arguments_are_named(wrong):
         (partial(Shake, 0.0), "step"),
         (partial(Shake, 0.1, loose=1.0), "loose"),
         (partial(Swaps, Shake(0.1), chance=0.0), "chance"),
+        (partial(Swaps, Shake(0.1), heat=0.0), "heat"),
+        (partial(Migration, Shake(0.1), heat=-1.0), "heat"),
+        (partial(Migration, Shake(0.1), chance=1.0), "chance"),
     ],
 )
 def test_wrong_hops_are_named(make, name):

@@ -18,7 +18,7 @@ from l2h.engine.bandit import Tally
 from l2h.engine.ledger import SPARE, Ledger
 from l2h.engine.problem import Problem
 from l2h.inits import Grown, Harmonic, Spent, Uniform
-from l2h.optimizers import LBFGS, Adam
+from l2h.optimizers import LBFGS, Adam, Migration, Shake, Swaps
 from l2h.potentials import FunctionPotential, LennardJones
 from l2h.spaces import Free
 from l2h.tasks import Task
@@ -108,6 +108,26 @@ def test_steps_go_with_a_walk(walk, steps):
         Arm("mine", Uniform(), walk, steps)
 
 
+@pytest.mark.parametrize("floor", [0.0, 1.0, -0.1])
+def test_a_floor_is_a_fraction(floor):
+    with pytest.raises(ValueError, match=f"^floor: {floor} given"):
+        Arm("mine", Uniform(), floor=floor)
+
+
+def test_alloys_exchange_atoms_for_half_of_all_evaluations():
+    alloy, metal = (
+        {arm.name: arm for arm in choose(tasks.get(name), None)}
+        for name in ("Ag6Au7", "Au13")
+    )
+    assert alloy["onward"].floor == 0.5 and metal["onward"].floor is None
+    assert isinstance(alloy["onward"].walk.hop, Swaps)
+    assert isinstance(metal["onward"].walk.hop, Migration)
+    assert isinstance(ARMS["onward"](LJ13).walk.hop, Shake)
+    assert alloy["learned"].floor == 0.3 and metal["learned"].floor is None
+    # Long walks wait until there is something to begin from.
+    assert default(tasks.get("Ag6Au7"))[0] == "learned"
+
+
 @pytest.mark.parametrize("name", ["lj13", "Au13", "Ag6Au7", "si8", "rastrigin3"])
 def test_default_arms_fit_their_task(name):
     task = tasks.get(name)
@@ -130,6 +150,7 @@ def test_what_is_static_tells_searches_apart():
     known = [
         parameters(Arm("mine", Uniform(), Adam(0.1), 5)),
         parameters(Arm("mine", Uniform(), Adam(0.1), 6)),
+        parameters(Arm("mine", Uniform(), Adam(0.1), 5, floor=0.1)),
         parameters(Arm("mine", Harmonic(), Adam(0.1), 5)),
         parameters(Arm("mine", Uniform(), LBFGS(history=3), 5)),
         parameters(Arm("mine", Uniform(), LBFGS(history=4), 5)),
@@ -248,6 +269,18 @@ def test_every_arm_has_its_floor():
     # One attempt may be outstanding, and the round that has just ended.
     assert np.all(spent + 3000 / 8 + 0.05 * 3000 >= 0.05 * spent.sum())
     assert spent[0] > 0.7 * spent.sum()
+
+
+def test_an_arm_may_have_a_floor_of_its_own():
+    tallies = [Tally("a", 100), Tally("b", 100, floor=0.5), Tally("c", 100)]
+    for number in range(300):
+        chosen = tallies[Shares(floor=0.05).choose(tallies, 0, number)]
+        chosen.attempts += 1
+        chosen.spent += Spent(100, 0)
+        # Whatever the others find.
+        chosen.finds += chosen.name == "a"
+    attempts = [t.attempts for t in tallies]
+    assert 145 <= attempts[1] <= 155 and 14 <= attempts[2] <= 20
 
 
 def test_a_dear_arm_waits_until_its_floor_pays_for_it():
