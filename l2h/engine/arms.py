@@ -18,7 +18,7 @@ from ..optimizers import (
     Shake,
     Swaps,
 )
-from ..potentials import Gupta
+from ..potentials import Gupta, StillingerWeber
 from ..tasks import Task
 from .abandonment import Abandonment
 
@@ -150,7 +150,8 @@ def learned_symmetric(task: Task) -> Arm:
     """Let a learned optimizer run from symmetric starts, within their symmetry, then
     quench freely."""
     init = Symmetric.of(task.potential, task.n)
-    return Arm("learned-symmetric", init, weights.load("lj-symmetric"), 60)
+    name, steps = _within_symmetry(task)
+    return Arm("learned-symmetric", init, weights.load(name), steps)
 
 
 def hopping(task: Task) -> Arm:
@@ -162,6 +163,8 @@ def hopping(task: Task) -> Arm:
 def _network(task: Task) -> tuple[str, int]:
     """Return the bundled weights that cost least a hit from random starts, and their
     steps (docs/measurements.md). Natural units carry those of 38 atoms to one metal."""
+    if _silicon(task):
+        return "silicon", 300
     if 36 <= task.n <= 40 and not _alloy(task):
         return "lj38", 150
     if _metal(task):
@@ -169,6 +172,15 @@ def _network(task: Task) -> tuple[str, int]:
     if task.n <= 13:
         return "lj13", 35
     return "lj-family", (80 if task.n <= 20 else 300)
+
+
+def _within_symmetry(task: Task) -> tuple[str, int]:
+    """Return the same from symmetric starts."""
+    if _silicon(task):
+        return "silicon-symmetric", 10
+    if _metal(task) and not _alloy(task):
+        return "gupta-symmetric", 20
+    return "lj-symmetric", 60
 
 
 ARMS: Registry[Callable[[Task], Arm]] = Registry(
@@ -197,6 +209,10 @@ def _alloy(task: Task) -> bool:
     return isinstance(task.potential, Gupta) and len(task.potential.A) > 1
 
 
+def _silicon(task: Task) -> bool:
+    return isinstance(task.potential, StillingerWeber)
+
+
 def _divides(task: Task) -> bool:
     """Whether structures of the task can have a symmetry: not every cell can be divided."""
     try:
@@ -213,7 +229,10 @@ def default(task: Task) -> tuple[str, ...]:
         return ("random", "bh-plain")
     if not suits(task.potential):
         others = "random", "onward", "bh-strong"
-        return ("symmetric", *others) if _divides(task) else others
+        if not _divides(task):
+            return others
+        learned = ("learned-symmetric",) if _silicon(task) else ()
+        return (*learned, "symmetric", *others)
     # A network knows what it was trained on: close-packed clusters of these sizes.
     known = task.n <= 80
     descents = ("learned", "learned-symmetric") if known else ("symmetric",)
