@@ -19,7 +19,7 @@ from .io import write_atomically
 from .tasks import CHUNK, Task
 
 # Goes up whenever the same settings begin to give other results.
-EDITION = 3
+EDITION = 4
 # Points of the energy along the first attempts.
 LOOKS = 60
 

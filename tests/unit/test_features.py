@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from l2h.optimizers.learned import Equivariant, Learned, Network, equivariant
+from l2h.optimizers.learned.base import joined
 from l2h.potentials import LennardJones, StillingerWeber
 
 KEY = jax.random.key(0)
@@ -95,3 +96,41 @@ def test_shared_inputs_are_inputs_of_every_row():
     own, shared = (jax.random.normal(KEY, shape, jnp.float64) for shape in ((4, 6), (3,)))
     everything = jnp.concatenate([own, jnp.broadcast_to(shared[:, None], (3, 6))])
     np.testing.assert_allclose(network(own, shared), network(everything), rtol=1e-12)
+
+
+def rows(*batch):
+    """Return parts of three and of two inputs; only the first differs within a batch."""
+    rng = np.random.default_rng(2)
+    return jnp.asarray(rng.normal(size=(*batch, 3, 6))), jnp.asarray(
+        rng.normal(size=(2, 6))
+    )
+
+
+def test_parts_are_joined_like_any_arrays():
+    np.testing.assert_array_equal(joined(rows()), np.concatenate(rows()))
+    first, second = rows(4, 5)
+    whole = jax.vmap(jax.vmap(lambda part: joined([part, second])))(first)
+    expected = np.concatenate([first, np.broadcast_to(second, (4, 5, 2, 6))], axis=2)
+    np.testing.assert_array_equal(whole, expected)
+
+
+def test_parts_of_a_batch_are_joined_outermost():
+    # A loop for each part: joined further in, every number would ask where it belongs.
+    batch = jax.make_jaxpr(jax.vmap(lambda *parts: joined(parts), in_axes=(0, None)))
+    [join] = [e for e in batch(*rows(4)).eqns if "concatenate" in str(e)]
+    assert "dimension=0" in str(join)
+
+
+@pytest.mark.parametrize("batch", ((), (4,)))
+def test_joined_parts_are_differentiated(batch):
+    first, second = rows(*batch)
+    weights = jnp.asarray(np.random.default_rng(3).normal(size=(5, 6)))
+
+    def weighed(part):
+        return jnp.sum(weights * jnp.square(joined([part, second])))
+
+    value = jax.vmap(weighed) if batch else weighed
+    slope = jax.grad(lambda part: jnp.sum(value(part)))(first)
+    np.testing.assert_allclose(
+        slope, 2 * np.asarray(weights)[:3] * np.asarray(first), rtol=1e-12
+    )

