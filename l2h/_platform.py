@@ -35,6 +35,23 @@ def in_turn(function: Callable[[Any], Any], values: Any) -> Any:
     return jax.lax.platform_dependent(values, cpu=looped, default=jax.vmap(function))
 
 
+def barrier(values: Any) -> Any:
+    """Return the same values; on processors, nothing that makes them is merged with what
+    uses them while the compiler simplifies.
+
+    Processors would otherwise compute anew, in loops over pairs, what they could know
+    before. Accelerators gain from merging.
+
+    Arguments:
+        values: a tree of arrays.
+    """
+    if not accelerated():
+        return jax.lax.optimization_barrier(values)
+    return jax.lax.platform_dependent(
+        values, cpu=jax.lax.optimization_barrier, default=lambda same: same
+    )
+
+
 def kinds() -> list[Any]:
     """Return one device of each kind that JAX sees, the processor first."""
     found = {d.platform: d for d in reversed([*jax.devices("cpu"), *jax.devices()])}

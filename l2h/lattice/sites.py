@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from .._platform import matmul
+from .._platform import barrier, matmul
 
 # Distances in natural lengths. Atoms closer than NEAR are neighbours, two atoms of one
 # square face are closer than DIAGONAL, atoms with FULL neighbours lie inside.
@@ -244,7 +244,7 @@ def _newton(
     slope = 12 * inverse * sixth * (1 - sixth)
     bend = 12 * inverse * inverse * sixth * (14 * sixth - 8)
     # Otherwise both are computed anew for each of the sums over atoms.
-    slope, bend = jax.lax.optimization_barrier((slope, bend))
+    slope, bend = barrier((slope, bend))
     # Moments of the weights by one product; about the points, by shifting them.
     y, p = jnp.where(present[:, None], x, 0).T, points.T
     axes = [(a, b) for a in range(3) for b in range(a + 1)]

@@ -1,17 +1,14 @@
 """Limited-memory BFGS, one evaluation a step."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from .._leaves import as_array, cast, require_positive, trained
-from .._platform import matmul
+from .._platform import barrier, matmul
 from ..potentials import AbstractPotential, Observation
 from .base import AbstractOptimizer, State
-
-barrier = jax.lax.optimization_barrier
 
 PATIENCE = 10
 # A rejected step is shrunk to where a parabola through the two energies and the first

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from .._leaves import as_array, concrete, require_positive
+from .._platform import barrier
 from ..spaces import AbstractSpace, Free, Pairs, Periodic, pad_atoms
 from ._constants import table
 from .base import COHESION, METAL, AbstractPotential, Observation, Scale, Units
@@ -191,15 +191,13 @@ class Gupta(AbstractPotential):
         # Two numbers for each exponential, its prefactor in the exponent. The barriers keep
         # their making out of the loop over pairs, and the exponentials from being computed
         # twice, for energies and for slopes.
-        high, fade, deep, thin = jax.lax.optimization_barrier(
+        high, fade, deep, thin = barrier(
             (jnp.log(A) + p, p / r0, 2 * (jnp.log(xi) + q), 2 * q / r0)
         )
         distance = jnp.sqrt(pairs.squared)
         repulsion = jnp.exp(high - fade * distance)
         hopping = jnp.exp(deep - thin * distance)
-        repulsion, hopping, inverse = jax.lax.optimization_barrier(
-            (repulsion, hopping, 1 / distance)
-        )
+        repulsion, hopping, inverse = barrier((repulsion, hopping, 1 / distance))
         push, pull = -2 * fade * repulsion, 0.5 * thin * hopping
         if params.taper is not None:
             factor, fall = params.taper(distance)

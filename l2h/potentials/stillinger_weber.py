@@ -3,12 +3,12 @@
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from .._leaves import as_array, concrete, require_positive
+from .._platform import barrier
 from ..spaces import AbstractSpace, Free, Pairs, Periodic, pad_atoms
 from ._constants import table
 from .base import COHESION, METAL, AbstractPotential, Observation, Scale, Units
@@ -173,7 +173,7 @@ class StillingerWeber(AbstractPotential):
         tail = jnp.exp(s.gamma * reach)
         # The barrier keeps the compiler from taking products of exponentials for those of
         # sums.
-        core, well, tail = jax.lax.optimization_barrier((core, well, tail))
+        core, well, tail = barrier((core, well, tail))
 
         first = [_sum(tail * u) for u in units]
         second = {(b, c): _sum(tail * units[b] * units[c]) for b in axes for c in axes[b:]}

@@ -1,11 +1,11 @@
 """Unbounded space without images."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from .._platform import barrier
 from .base import AbstractSpace, Pairs, pad_atoms, padded
 
 
@@ -38,13 +38,11 @@ class Free(AbstractSpace):
         atoms = np.arange(padded(n))
         mask = (np.arange(n)[:, None] != atoms) & (atoms < n)
         # The barrier keeps the padding out of the loop over pairs.
-        rows = jax.lax.optimization_barrier(pad_atoms(x.T))
+        rows = barrier(pad_atoms(x.T))
         differences = tuple((c[None, :] - c[:n, None])[None] for c in rows)
         squared = sum(d * d for d in differences)
-        barrier = np.where(mask, 0, np.inf).astype(x.dtype)[None]
-        return Pairs(
-            differences, jnp.asarray(squared + barrier), jnp.asarray(mask[None]), x
-        )
+        wall = np.where(mask, 0, np.inf).astype(x.dtype)[None]
+        return Pairs(differences, jnp.asarray(squared + wall), jnp.asarray(mask[None]), x)
 
     def atoms(self, n: int) -> int:
         return n

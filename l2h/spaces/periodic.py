@@ -4,13 +4,12 @@ import itertools
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from .._leaves import as_array
-from .._platform import matmul
+from .._platform import barrier, matmul
 from .base import AbstractSpace, Pairs, pad_atoms, padded
 
 LARGEST_COUNT = 10_000
@@ -169,7 +168,7 @@ class Periodic(AbstractSpace):
         dtype, n = positions.dtype, positions.shape[0]
         cell, inverse = self.cell.astype(dtype), self.inverse.astype(dtype)
         # The barrier keeps the padding out of the loop over pairs.
-        rows = jax.lax.optimization_barrier(pad_atoms(positions.T))
+        rows = barrier(pad_atoms(positions.T))
         differences = [(c[None, :] - c[:n, None])[None] for c in rows]
         # Products in so many words: accelerators would round those of matrices.
         turns = [

@@ -14,6 +14,11 @@ import l2h
 
 # What every potential has by automatic differentiation, and a closed form may replace.
 DEFAULTS = {"observe"}
+# Packages of the extras in pyproject.toml, by the names under which they are imported.
+EXTRAS = (
+    *("ase", "beartype", "chemiscope", "chex", "hypothesis", "jax_md", "matplotlib"),
+    *("playwright", "pytest", "rich", "tyro"),
+)
 HEAVY = ("ase", "matplotlib", "tyro", "jax_md", "rich", "scipy.optimize", "tqdm")
 
 
@@ -76,6 +81,35 @@ def test_import_is_light_and_leaves_settings_alone():
     loaded = done.stdout.split()
     heavy = [m for m in loaded if any(m == h or m.startswith(h + ".") for h in HEAVY)]
     assert not heavy, f"import l2h also imports {heavy[:5]}"
+
+
+def test_the_core_works_without_any_extra():
+    # On machines with accelerators, JAX, Equinox and optax may be all that there is.
+    code = (
+        "import importlib, sys\n"
+        f"EXTRAS = {EXTRAS}\n"
+        "class Absent:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in EXTRAS: raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Absent())\n"
+        "import jax, l2h\n"
+        "for name in (*l2h._MODULES, 'lattice', 'symmetry'):\n"
+        "    importlib.import_module(f'l2h.{name}')\n"
+        "task, key = l2h.tasks.get('lj5'), jax.random.key(0)\n"
+        "[x] = task.draw(0, l2h.domains.Domain.TEST, range(1), 'float32').positions\n"
+        "optimizer = l2h.weights.load('lj13')\n"
+        "way = l2h.rollout(optimizer, task.potential, x, 3, key=key)\n"
+        "assert way.best_energy < 0\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(l2h.__file__).parents[1],
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_classes_print_their_configuration():

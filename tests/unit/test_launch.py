@@ -168,6 +168,15 @@ def test_files_of_ones_own_must_exist(monkeypatch, missing):
         launch.prepare()
 
 
+def test_one_accelerator_beside_many_cores_is_one_device(monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("jax.config.update", lambda *_: None)
+    monkeypatch.setattr("jax.local_device_count", lambda: 1)
+    assert launch.prepare(None) == 1 and launch.prepare(None, cores=1) == 1
+    with pytest.raises(ValueError, match="devices: 2 asked for, 1 present"):
+        launch.prepare(2)
+
+
 def test_all_devices_are_used_unless_fewer_are_asked_for(monkeypatch):
     # Eight in tests, which are no cores.
     monkeypatch.setattr("os.cpu_count", lambda: 1)

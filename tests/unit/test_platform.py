@@ -10,7 +10,11 @@ import pytest
 from l2h import _platform
 from l2h._platform import held, in_turn
 from l2h.meta import count
+from l2h.optimizers import LBFGS, GradientDescent
+from l2h.potentials import Gupta, LennardJones, StillingerWeber
 from l2h.training import TrainingConfig, pieces
+
+KEY = jax.random.key(0)
 
 
 def program(x, shared):
@@ -41,6 +45,29 @@ def test_only_processors_loop(monkeypatch):
 def test_only_the_loop_is_traced_where_there_is_no_accelerator():
     x, shared = jnp.ones((3, 4)), jnp.ones(4)
     assert "platform_index" not in str(jax.make_jaxpr(program)(x, shared))
+
+
+# What stands barriers between: pairs in free and periodic space, potentials, L-BFGS.
+CASES = (
+    (LennardJones(), LBFGS()),
+    (Gupta.named("Au", 5), GradientDescent()),
+    (StillingerWeber.silicon(10.9 * np.eye(3)), GradientDescent()),
+)
+
+
+@pytest.mark.parametrize(("potential", "optimizer"), CASES)
+def test_only_processors_meet_barriers(monkeypatch, potential, optimizer):
+    x = jnp.asarray(3 * np.random.default_rng(0).normal(size=(5, 3)))
+    state = optimizer.init(potential, x, horizon=9, key=KEY)
+
+    def text(platform):
+        step = jax.jit(lambda state: optimizer.step(potential, state, key=KEY))
+        return step.trace(state).lower(lowering_platforms=(platform,)).as_text()
+
+    assert "optimization_barrier" in text("cpu")
+    monkeypatch.setattr(_platform.jax, "default_backend", lambda: "gpu")
+    assert "optimization_barrier" in text("cpu")
+    assert "optimization_barrier" not in text("cuda")
 
 
 @pytest.mark.parametrize(("platform", "together"), (("cpu", 1), ("gpu", 12)))
