@@ -4,13 +4,13 @@ import jax
 
 from l2h.cli.launch import answered
 
-from . import forces, growth, search, silicon, steps, training
+from . import forces, growth, peers, search, silicon, steps, training
 
 
 def main() -> None:
     """Print one table after the other."""
     print(f"jax {jax.__version__}, {jax.device_count()} device(s)")
-    for table in (forces, steps, silicon, training, search, growth):
+    for table in (forces, steps, silicon, training, search, peers, growth):
         table.main()
         print()
 
