@@ -18,7 +18,8 @@ from .steps import rollouts
 from .timing import ratio, shown
 
 SIZES, SECONDS, ROUNDS = (13, 38, 75), 0.5, 5
-STEPS, BUDGET = 200, 2_000
+# As many walkers as the second-level cache of a core holds.
+WALKERS, STEPS, BUDGET = 32, 500, 2_000
 
 Work = Callable[[], int]
 """Does some work; returns the evaluations that it took."""
@@ -26,7 +27,7 @@ Work = Callable[[], int]
 
 def walkers(task: Task) -> Work:
     """Return plain basin hopping of many walkers at once."""
-    x, program = starts(task), rollouts(LennardJones(), STEPS)
+    x, program = starts(task)[:WALKERS], rollouts(LennardJones(), STEPS)
 
     def work() -> int:
         jax.block_until_ready(program(BasinHopping.plain(), x))
