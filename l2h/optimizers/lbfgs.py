@@ -1,5 +1,7 @@
 """Limited-memory BFGS, one evaluation a step."""
 
+import math
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 from .._leaves import as_array, cast, require_positive, trained
 from .._platform import barrier, matmul
 from ..potentials import AbstractPotential, Observation
+from ..spaces import pad_atoms
 from .base import AbstractOptimizer, State
 
 PATIENCE = 10
@@ -22,7 +25,8 @@ FLATTEST = 1e-6
 class LBFGSMemory(eqx.Module):
     """The last accepted point, the step under trial, and the curvature seen so far.
 
-    Vectors are flat and in natural units of the potential, positions excepted.
+    Vectors are flat and in natural units of the potential, positions excepted, and padded
+    with zeros to whole vector registers: what remained would be computed number by number.
     """
 
     positions: Float[Array, "n d"]
@@ -167,7 +171,7 @@ class LBFGS(AbstractOptimizer[LBFGSMemory]):
         capped = largest * length > p.max_step
         reach = sign * jnp.where(capped, p.max_step / length, largest)
         fresh = accepted | exhausted
-        settled = jnp.sqrt(jnp.mean(here**2)) < p.tolerance
+        settled = jnp.sqrt(jnp.sum(here**2) / seen.positions.size) < p.tolerance
         # Nothing sensible follows from a start without finite gradient: stay.
         still = settled | (fresh & ~jnp.isfinite(largest))
         still, fresh, reach = barrier((still, fresh, reach))
@@ -185,7 +189,7 @@ class LBFGS(AbstractOptimizer[LBFGSMemory]):
             changed=changed,
             failures=jnp.where(exhausted, 0, failures),
         )
-        return base + unit.length * step.reshape(base.shape), memory
+        return base + unit.length * step[: base.size].reshape(base.shape), memory
 
     def trainable(self) -> PyTree:
         return trained(self, max_step="positive", rise="positive")
@@ -193,7 +197,8 @@ class LBFGS(AbstractOptimizer[LBFGSMemory]):
 
 def _natural(potential: AbstractPotential, seen: Observation) -> Float[Array, " k"]:
     unit = cast(potential.scale, seen.positions.dtype)
-    return seen.gradient.ravel() * (unit.length / unit.energy)
+    # The barrier keeps the padding out of the loops over vectors.
+    return barrier(pad_atoms(seen.gradient.ravel())) * (unit.length / unit.energy)
 
 
 def _product(matrix: Float[Array, "r k"], vector: Float[Array, " k"]) -> Array:
@@ -288,5 +293,6 @@ def _measured(
     # Dividing by the largest component first keeps squares of huge gradients finite.
     largest = jnp.max(jnp.abs(step))
     relative = step / jnp.where(largest > 0, largest, 1)
-    squares = jnp.sum(relative.reshape(shape) ** 2, axis=1)
+    atoms = relative[: math.prod(shape)].reshape(shape)
+    squares = jnp.sum(atoms**2, axis=1)
     return largest, relative, jnp.sqrt(jnp.max(squares))
