@@ -45,7 +45,7 @@ PAUSE = 5.0
 # So many failed attempts in a row, and something is wrong with the potential.
 FAILURES = 3
 # Of the engine's ways, on which results depend: books of another one are not continued.
-EDITION = 7
+EDITION = 8
 
 
 @dataclass(frozen=True)
