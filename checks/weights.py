@@ -37,7 +37,7 @@ COSTS = (
 )
 # Mean energy after the quench.
 MEANS = (
-    Card("gupta", "Ag32Au6", 400, -103.98, 0.001),
+    Card("gupta", "Ag32Au6", 1000, -103.974, 0.001),
     Card("silicon", "si64-paper", 500, -261.40, 0.002),
     Card("universal", "si64-paper", 1000, -259.90, 0.002),
 )

@@ -18,7 +18,7 @@ from ..optimizers import (
     Shake,
     Swaps,
 )
-from ..potentials import Gupta, StillingerWeber
+from ..potentials import Gupta, StillingerWeber, is_alloy
 from ..tasks import Task
 from .abandonment import Abandonment
 
@@ -206,7 +206,7 @@ def _metal(task: Task) -> bool:
 
 
 def _alloy(task: Task) -> bool:
-    return isinstance(task.potential, Gupta) and len(task.potential.A) > 1
+    return is_alloy(task.potential)
 
 
 def _silicon(task: Task) -> bool:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from .._leaves import cast
-from ..potentials import AbstractPotential, Gupta
+from ..potentials import AbstractPotential, is_alloy
 from ..spaces import padded, present
 from .exchange import Lattice, exchanges, settle
 from .grow import Growing
@@ -35,7 +35,7 @@ def rearrange(potential: AbstractPotential, positions: Float[Array, "n d"]) -> R
     """
     known = _known(potential)
     unit, zero = cast(potential.scale, positions.dtype), jnp.asarray(0, jnp.int32)
-    if isinstance(potential, Gupta) and len(potential.A) > 1:
+    if is_alloy(potential):
         there = present(potential.space, len(positions))
         swapped, gain = arrange(known, positions, potential.species, unit.energy, there)
         return Rearranged(swapped, gain, zero)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 from .._leaves import as_array, cast, require_fraction, require_positive, trained
 from ..lattice import law, migrations, rearrange, suits, swap_energies
-from ..potentials import AbstractPotential, Gupta, Observation
+from ..potentials import AbstractPotential, Observation, is_alloy
 from ..spaces import present
 
 # 2^32 over the golden ratio, and odd multipliers under which each input bit flips each
@@ -233,8 +233,7 @@ class Migration(AbstractHop):
     ) -> Proposal:
         for_hop, for_move, for_chance = jax.random.split(key, 3)
         otherwise = self.hop(potential, minimum, stretch, new, key=for_hop)
-        alloy = isinstance(potential, Gupta) and len(potential.A) > 1
-        if alloy or not suits(potential):
+        if is_alloy(potential) or not suits(potential):
             return otherwise
         x = potential.space.centre(minimum.positions)
         p, unit = cast((self, potential.scale), x.dtype)

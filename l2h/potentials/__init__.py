@@ -16,7 +16,7 @@ from .callback import (
     holds_callback as holds_callback,
 )
 from .function import FunctionPotential as FunctionPotential
-from .gupta import Gupta as Gupta
+from .gupta import Gupta as Gupta, is_alloy as is_alloy
 from .lennard_jones import LennardJones as LennardJones
 from .registry import POTENTIALS as POTENTIALS, register as register
 from .soft_sphere import SoftSphere as SoftSphere

@@ -1,7 +1,7 @@
 """The Gupta potential of metals and alloys."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -236,3 +236,8 @@ def _faintest(dtype: Any) -> float:
     # Below, powers of a density that occur in second derivatives overflow; its root is
     # then less than a billionth of an energy unit, in single precision.
     return float(jnp.finfo(dtype).tiny) ** 0.5
+
+
+def is_alloy(potential: AbstractPotential) -> TypeGuard[Gupta]:
+    """Return whether atoms of two kinds may change places in a potential."""
+    return isinstance(potential, Gupta) and len(potential.A) > 1
