@@ -16,7 +16,7 @@ from ._digest import digest
 from .evaluation import Method, Trials, compared, evaluate
 from .evaluation.harness import precise
 from .io import write_atomically
-from .tasks import CHUNK, Task
+from .tasks import Task, chunk
 
 # Goes up whenever the same settings begin to give other results.
 EDITION = 4
@@ -74,7 +74,7 @@ class Competition:
             "seed": self.seed,
             "precision": self.precision,
             "stop_at_hit": self.stop_at_hit,
-            "chunk": CHUNK,
+            "chunk": chunk(),
             "jax": jax.__version__,
         }
 
@@ -85,11 +85,12 @@ class Competition:
 
     def units(self) -> list["Unit"]:
         """Return the pieces of work, in the order in which they are done."""
+        size = chunk()
         return [
-            Unit(t, m, first // CHUNK, range(first, min(first + CHUNK, self.starts)))
+            Unit(t, m, first // size, range(first, min(first + size, self.starts)))
             for t in range(len(self.tasks))
             for m in range(len(self.methods))
-            for first in range(0, self.starts, CHUNK)
+            for first in range(0, self.starts, size)
         ]
 
     def results(self, parts: dict["Unit", Trials]) -> list[list[Trials]]:

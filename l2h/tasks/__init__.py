@@ -1,6 +1,6 @@
 """Search problems by name, and families of them."""
 
-from .base import CHUNK as CHUNK, Task as Task, chunk_of as chunk_of, draw as draw
+from .base import Task as Task, chunk as chunk, chunk_of as chunk_of, draw as draw
 from .families import (
     FAMILIES as FAMILIES,
     expanded as expanded,

@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from .._leaves import require_positive
+from .._platform import accelerated
 from ..domains import Domain, Purpose, attempt_keys
 from ..inits import AbstractInit, begin_at
 from ..potentials import AbstractPotential, Units, holds_callback
 
-# Starts drawn at once, and walkers searched at once: a constant shape, so that results do
-# not depend on how many are asked for.
-CHUNK = 25
+# Starts drawn at once, and walkers searched at once, on processors, whose caches hold so
+# many, and on accelerators, which take as long for one: constant shapes, so that results
+# do not depend on how many are asked for.
+CHUNK, WIDE = 25, 250
 # Starts are drawn in this precision whatever the search's: all searches begin alike.
 DRAWN = jnp.float32
 # Natural energies above the reference from where only a quench is left.
@@ -92,7 +94,7 @@ class Task(eqx.Module):
     def width(self) -> int:
         """Starts drawn, and walkers searched, at once; one where the potential is a program
         outside of JAX, so that every call of it counts."""
-        return 1 if holds_callback(self.potential) else CHUNK
+        return 1 if holds_callback(self.potential) else chunk()
 
     def is_hit(
         self,
@@ -153,6 +155,11 @@ class Task(eqx.Module):
         zero = jnp.asarray(0, jnp.int32)
         keys = attempt_keys(jax.random.key(0), chunk_of([0], 0, self.width), zero, zero)
         _draw.lower(self.init, self.potential, self.n, keys, DRAWN).compile()
+
+
+def chunk() -> int:
+    """Return how many starts are drawn and searched at once on this machine."""
+    return WIDE if accelerated() else CHUNK
 
 
 def chunk_of(indices: Sequence[int], first: int, width: int) -> Int[Array, " k"]:

@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from l2h import _platform
+from l2h import _platform, tasks
 from l2h._platform import held, in_turn
+from l2h.competition import Competition
+from l2h.evaluation import Method
 from l2h.meta import count
-from l2h.optimizers import LBFGS, GradientDescent
+from l2h.optimizers import LBFGS, Adam, GradientDescent
 from l2h.potentials import Gupta, LennardJones, StillingerWeber
 from l2h.training import TrainingConfig, pieces
 
@@ -74,6 +76,17 @@ def test_only_processors_meet_barriers(monkeypatch, potential, optimizer):
 def test_what_is_held_at_once(monkeypatch, platform, together):
     monkeypatch.setattr(_platform.jax, "default_backend", lambda: platform)
     assert held(12) == together
+
+
+@pytest.mark.parametrize(("platform", "together"), (("cpu", 25), ("gpu", 250)))
+def test_starts_of_one_program(monkeypatch, platform, together):
+    monkeypatch.setattr(_platform.jax, "default_backend", lambda: platform)
+    task = tasks.get("lj13")
+    assert task.width == together
+    method = Method("adam", Adam(0.01))
+    whole = Competition((task,), (method,), starts=300, budget=100)
+    assert len(whole.units()) == 300 // together + (300 % together > 0)
+    assert whole.settings()["chunk"] == together
 
 
 def test_chunks_fill_accelerators_and_stay_small_on_processors(monkeypatch):
