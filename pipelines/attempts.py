@@ -25,7 +25,7 @@ import jax
 from l2h.cli.launch import command, prepare
 
 # Sizes that growth is trained on.
-TASKS = "lj34,lj37,lj38,lj50,lj53,lj55,lj75,lj76"
+TASKS = "lj31,lj37,lj38,lj45,lj50,lj55,lj59,lj64,lj75,lj76"
 # Weight of the past in the average of the parameters that is kept.
 AVERAGE = 0.9
 # Perturbations and first rates, by what is trained.
