@@ -24,7 +24,7 @@ class Card(NamedTuple):
     name: str
     task: str
     steps: int
-    """Of an attempt."""
+    """Of an attempt's walk."""
     value: float
     tolerance: float
 
