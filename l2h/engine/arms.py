@@ -29,6 +29,9 @@ HOPS = 400
 EXCHANGES = 200
 # Floors in alloys, whose lowest minimum is a matter of shape and of arrangement.
 SHAPES, ARRANGEMENTS = 0.3, 0.5
+# Atoms of the pair laws for which growth is learned; nothing is known of larger clusters,
+# and metals gain nothing (docs/measurements.md).
+GROWN_SIZES = range(31, 81)
 # Those of learned hops, which were trained for that many.
 LEARNED_HOPS = 1000
 # Distance above the best, as a fraction of its binding energy, at which attempts are given
@@ -239,7 +242,10 @@ def default(task: Task) -> tuple[str, ...]:
     if known and _alloy(task):
         # Which atom sits where decides, which growth leaves open (docs/measurements.md).
         return (*descents, "onward", "learned-hopping", "bh-strong")
-    return ("grown", "grown-quiet", *descents, "onward", "bh-strong")
+    grown = ["grown", "grown-quiet"]
+    if task.n in GROWN_SIZES and not _metal(task):
+        grown.append("learned-grown")
+    return (*grown, *descents, "onward", "bh-strong")
 
 
 def abandonment(task: Task) -> Abandonment:
