@@ -161,7 +161,7 @@ def test_what_has_the_same_name_only_is_another_competition(straight):
 def test_results_of_another_edition_are_refused(straight, monkeypatch):
     occupy(straight, COMPETITION)
     monkeypatch.setattr("l2h.competition.EDITION", 1)
-    with pytest.raises(ValueError, match=r"edition = 3, but 1 is asked for"):
+    with pytest.raises(ValueError, match=r"edition = \d+, but 1 is asked for"):
         occupy(straight, COMPETITION)
 
 

@@ -300,9 +300,10 @@ def test_absent_atoms_change_no_attempt():
     np.testing.assert_allclose(alone.energy, roomy.energy, rtol=1e-9)
     np.testing.assert_array_equal(alone.repairs, roomy.repairs)
     np.testing.assert_array_equal(alone.spent.probes, roomy.spent.probes)
-    # Rounding may add an evaluation or two a quench, but more rows do not.
-    cost = alone.spent.evaluations - roomy.spent.evaluations
-    assert np.abs(np.asarray(cost)).max() <= 8
+    # Rounding grows along a quench to 1e-6, and changes its length by a few per cent, up or
+    # down; more rows do not.
+    cost, other = (np.asarray(x.spent.evaluations) for x in (alone, roomy))
+    assert np.all(np.abs(cost - other) <= 0.1 * cost)
 
 
 def test_test_functions_are_searched():
