@@ -102,6 +102,11 @@ def main(
         taken = [steps for _, _, steps in named]
         part = _walk(walk, [p.name for p in problems], taken, attempts, rate, settings)
     else:
+        if walked := [f"{name}@{steps}" for name, at, steps in named if at]:
+            raise ValueError(
+                f"tasks: {', '.join(walked)} given, but growth takes no steps; leave out @ "
+                "and what follows, or name a walk."
+            )
         names = [task.name for task in problems]
         part = _growth(names, hidden, attempts, rate, settings)
     strategy = NormalizedES(pairs, sigma, cosine(rate, 0.3 * rate, updates))

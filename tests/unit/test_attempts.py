@@ -147,8 +147,10 @@ def test_a_run_goes_on_to_the_bit_and_its_weights_load(kind, tmp_path, capsys):
         assert some >= 2 * 16 * ((1 + 3 + 9) + (1 + 2 + 9))
 
 
-def test_a_walk_has_steps(tmp_path):
+def test_a_walk_has_steps_and_growth_has_none(tmp_path):
     for walk in ("lj13", "lj13@0", "lj13@x"):
         with pytest.raises(ValueError, match="^walk: '.*' steps given"):
             attempts.main(folder=tmp_path / "run", tasks="lj13", walk=walk)
+    with pytest.raises(ValueError, match="^tasks: lj13@20 given, but growth takes no steps"):
+        attempts.main(folder=tmp_path / "run", tasks="lj13@20,lj14")
     assert not (tmp_path / "run").exists()
