@@ -151,6 +151,6 @@ def test_a_walk_has_steps_and_growth_has_none(tmp_path):
     for walk in ("lj13", "lj13@0", "lj13@x"):
         with pytest.raises(ValueError, match="^walk: '.*' steps given"):
             attempts.main(folder=tmp_path / "run", tasks="lj13", walk=walk)
-    with pytest.raises(ValueError, match="^tasks: lj13@20 given, but growth takes no steps"):
+    with pytest.raises(ValueError, match="^tasks: lj13@20 given, but growth"):
         attempts.main(folder=tmp_path / "run", tasks="lj13@20,lj14")
     assert not (tmp_path / "run").exists()
