@@ -140,10 +140,8 @@ class Ticker:
         """Return where the search stands, in words."""
         rate = progress.evaluations / max(progress.seconds, 1e-9)
         best = f"best {progress.best:.6f}" if math.isfinite(progress.best) else "none yet"
-        text = (
-            f"{progress.evaluations:,} evaluations, {best}, {progress.minima:,} minima, "
-            f"{rate:,.0f}/s"
-        )
+        minima = "1 minimum" if progress.minima == 1 else f"{progress.minima:,} minima"
+        text = f"{progress.evaluations:,} evaluations, {best}, {minima}, {rate:,.0f}/s"
         left = [math.inf]
         if self.evaluations is not None and rate > 0:
             left.append((self.evaluations - progress.evaluations) / rate)

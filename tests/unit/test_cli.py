@@ -237,7 +237,7 @@ def test_time_left_is_that_of_the_nearer_limit() -> None:
         evaluations=500, minima=1, best=np.inf, seconds=10.0, searching=4.0
     )
     line = Ticker(1000, 5.0).line(state)
-    assert line.endswith("none yet, 1 minima, 50/s, 0:10 left at most")
+    assert line.endswith("none yet, 1 minimum, 50/s, 0:10 left at most")
     # Time before the first attempts were finished is not counted.
     assert Ticker(None, 1.0).line(state).endswith("0:56 left at most")
     assert "left" not in Ticker(None, None).line(state)
