@@ -177,9 +177,8 @@ class Swaps(AbstractHop):
         else:
             costs = swap_energies(known, x, species, there) / (p.heat * unit.energy)
             for_pair, for_chance = jax.random.split(for_exchange)
-            first, second = _drawn(costs, for_pair)
+            first, second, possible = _drawn(costs, for_pair)
             draw = jax.random.uniform(for_chance, dtype=x.dtype)
-            possible = jnp.isfinite(costs[first, second])
         swapped = x.at[first].set(x[second]).at[second].set(x[first])
         exchanged = (draw < p.chance) & possible
         return _exchanged(exchanged, swapped, otherwise)
@@ -238,9 +237,9 @@ class Migration(AbstractHop):
         x = potential.space.centre(minimum.positions)
         p, unit = cast((self, potential.scale), x.dtype)
         moves = migrations(potential, x)
-        atom, vacancy = _drawn(moves.costs / (p.heat * unit.energy), for_move)
+        costs = moves.costs / (p.heat * unit.energy)
+        atom, vacancy, possible = _drawn(costs, for_move)
         moved = x.at[moves.atoms[atom]].set(moves.vacancies[vacancy])
-        possible = jnp.isfinite(moves.costs[atom, vacancy])
         draw = jax.random.uniform(for_chance, dtype=x.dtype)
         return _exchanged((draw < p.chance) & possible, moved, otherwise)
 
@@ -289,12 +288,13 @@ class Repair(AbstractHop):
 
 def _drawn(
     costs: Float[Array, "a b"], key: PRNGKeyArray
-) -> tuple[Int[Array, ""], Int[Array, ""]]:
-    """Return row and column of a draw with weights exp(-cost)."""
+) -> tuple[Int[Array, ""], Int[Array, ""], Bool[Array, ""]]:
+    """Return row and column of a draw with weights exp(-cost), and whether there was
+    anything to draw: a finite cost."""
     # With Gumbel noise, the lowest is such a draw.
     noisy = costs - jax.random.gumbel(key, costs.shape, costs.dtype)
     row, column = jnp.divmod(jnp.argmin(noisy), costs.shape[1])
-    return row, column
+    return row, column, jnp.isfinite(costs[row, column])
 
 
 def _exchanged(
