@@ -27,13 +27,13 @@ from .abandonment import Abandonment
 HOPS = 400
 # Those of exchanges in alloys: short, so that they take their turns from the beginning.
 EXCHANGES = 200
+# Those of learned hops, which were trained for that many.
+LEARNED_HOPS = 1000
 # Floors in alloys, whose lowest minimum is a matter of shape and of arrangement.
 SHAPES, ARRANGEMENTS = 0.3, 0.5
 # Atoms of the pair laws for which growth is learned; nothing is known of larger clusters,
 # and metals gain nothing (docs/measurements.md).
 GROWN_SIZES = range(31, 81)
-# Those of learned hops, which were trained for that many.
-LEARNED_HOPS = 1000
 # Distance above the best, as a fraction of its binding energy, at which attempts are given
 # up: minima of metals lie closer together than those of other laws.
 WINDOW, METALLIC = 0.02, 0.006
@@ -234,18 +234,18 @@ def default(task: Task) -> tuple[str, ...]:
         others = "random", "onward", "bh-strong"
         if not _divides(task):
             return others
-        learned = ("learned-symmetric",) if _silicon(task) else ()
-        return (*learned, "symmetric", *others)
+        if _silicon(task):
+            return ("learned-symmetric", "symmetric", *others)
+        return ("symmetric", *others)
     # A network knows what it was trained on: close-packed clusters of these sizes.
     known = task.n <= 80
     descents = ("learned", "learned-symmetric") if known else ("symmetric",)
     if known and _alloy(task):
         # Which atom sits where decides, which growth leaves open (docs/measurements.md).
         return (*descents, "onward", "learned-hopping", "bh-strong")
-    grown = ["grown", "grown-quiet"]
-    if task.n in GROWN_SIZES and not _metal(task):
-        grown.append("learned-grown")
-    return (*grown, *descents, "onward", "bh-strong")
+    trained = task.n in GROWN_SIZES and not _metal(task)
+    growths = ("grown", "grown-quiet", *(("learned-grown",) if trained else ()))
+    return (*growths, *descents, "onward", "bh-strong")
 
 
 def abandonment(task: Task) -> Abandonment:
