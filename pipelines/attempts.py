@@ -171,14 +171,13 @@ def _walk(
     """Return a network to be trained further, as the walk of attempts."""
     from l2h import weights
     from l2h.engine import Arm
-    from l2h.training import TrainingConfig, pieces
+    from l2h.training import pieces
 
     name, _, usual = walk.partition("@")
     steps = {task: _steps(own or usual) for task, own in zip(tasks, taken, strict=True)}
     # How large the network is, its own settings say.
-    own = TrainingConfig.parse(str(weights.card(name).get("config", "")))
     config = dataclasses.replace(
-        own,
+        weights.settings(name),
         tasks=tuple(tasks),
         warm_start=name,
         strategy="normalized-es",

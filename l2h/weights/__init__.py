@@ -122,6 +122,19 @@ def _settings(path: str, card: dict[str, Any]) -> TrainingConfig:
         raise ValueError(f"{path}: its settings cannot be used: {error}") from error
 
 
+def settings(name: str | os.PathLike[str]) -> TrainingConfig:
+    """Return the settings that weights were trained with.
+
+    Arguments:
+        name: as for `load`; not that of growth.
+
+    Raises:
+        ValueError: as `card`, or if the file holds no weights of an optimizer.
+    """
+    with _file(name) as path:
+        return _settings(path, read_metadata(path))
+
+
 def training_evaluations(name: str | os.PathLike[str]) -> int:
     """Return the energy-and-gradient evaluations that training has cost, as far as the
     card says: those of the weights that it began with included.

@@ -153,4 +153,6 @@ def test_a_walk_has_steps_and_growth_has_none(tmp_path):
             attempts.main(folder=tmp_path / "run", tasks="lj13", walk=walk)
     with pytest.raises(ValueError, match="^tasks: lj13@20 given, but growth"):
         attempts.main(folder=tmp_path / "run", tasks="lj13@20,lj14")
+    with pytest.raises(ValueError, match="holds no weights; give a run's best.l2h"):
+        attempts.main(folder=tmp_path / "run", tasks="lj13", walk="growth@5")
     assert not (tmp_path / "run").exists()
