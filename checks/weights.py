@@ -23,35 +23,35 @@ class Card(NamedTuple):
 
     name: str
     task: str
-    steps: int
-    """Of an attempt's walk."""
     value: float
     tolerance: float
+    steps: int = 0
+    """Of an attempt; an arm of a search knows its own."""
 
 
 # Evaluations per hit of attempts.
 COSTS = (
-    Card("lj13", "lj13", 35, 38, 0.15),
-    Card("lj38", "lj38", 150, 229, 0.3),
-    Card("lj-family", "lj38", 300, 423, 0.3),
+    Card("lj13", "lj13", 38, 0.15, 35),
+    Card("lj38", "lj38", 229, 0.3, 150),
+    Card("lj-family", "lj38", 423, 0.3, 300),
 )
 # Mean energy after the quench.
 MEANS = (
-    Card("gupta", "Ag32Au6", 1000, -103.974, 0.001),
-    Card("silicon", "si64-paper", 500, -261.40, 0.002),
-    Card("universal", "si64-paper", 1000, -259.90, 0.002),
+    Card("gupta", "Ag32Au6", -103.974, 0.001, 1000),
+    Card("silicon", "si64-paper", -261.40, 0.002, 500),
+    Card("universal", "si64-paper", -259.90, 0.002, 1000),
 )
 # Evaluations to the first hit of one walk.
 HOPPING = (
-    Card("lj-hopping", "lj38", 4000, 1261, 0.5),
-    Card("gupta-hopping", "Au38", 3000, 1389, 0.5),
+    Card("lj-hopping", "lj38", 1261, 0.5, 4000),
+    Card("gupta-hopping", "Au38", 1389, 0.5, 3000),
 )
 # Evaluations to the first hit of a search with one arm.
 ARMS = (
-    Card("lj-symmetric", "lj55", 60, 1447, 0.7),
-    Card("gupta-symmetric", "Au38", 20, 593, 0.7),
-    Card("silicon-symmetric", "si64-paper", 10, 518, 0.7),
-    Card("growth", "lj36", 0, 424, 0.7),
+    Card("lj-symmetric", "lj55", 1447, 0.7),
+    Card("gupta-symmetric", "Au38", 593, 0.7),
+    Card("silicon-symmetric", "si64-paper", 518, 0.7),
+    Card("growth", "lj36", 424, 0.7),
 )
 
 
